@@ -1,0 +1,1 @@
+"""The exchange's pure core: commands in, events out, no I/O, clock, randomness or float."""

@@ -1,0 +1,56 @@
+"""Accounts: who may trade, with what, and which ids they have used.
+
+Promises: an account's client order id is unique among its open orders and the venue's
+``CLIENT_ORDER_ID_MEMORY`` most recently finished ones; forgetting is first in, first out, and so
+depends on nothing but the commands. References of deposits and withdrawals are never forgotten.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from orderbook.core.balances import Balance
+from orderbook.core.units import CLIENT_ORDER_ID_MEMORY, FEE_ACCOUNT_ID, AccountStatus
+
+if TYPE_CHECKING:
+    from orderbook.core.book import Order
+
+
+class Account:
+    __slots__ = ("account_id", "balances", "client_order_ids", "orders", "references", "status")
+
+    def __init__(self, account_id: int, status: AccountStatus = AccountStatus.ACTIVE) -> None:
+        self.account_id = account_id
+        self.status = status
+        self.balances: dict[str, Balance] = {}
+        self.orders: dict[int, Order] = {}
+        """Resting orders by id; oldest first, because ids only grow."""
+        self.client_order_ids: dict[str, int] = {}
+        """Used client order ids with their order's id (0 where only the id is remembered)."""
+        self.references: set[str] = set()
+
+    def balance(self, asset: str) -> Balance:
+        """The balance of an asset; zero and recorded from now on where there was none."""
+        balance = self.balances.get(asset)
+        if balance is None:
+            balance = self.balances[asset] = Balance(self.account_id, asset)
+        return balance
+
+
+class Accounts:
+    """Every account by id, and the venue's memory of finished client order ids."""
+
+    __slots__ = ("by_id", "finished_client_order_ids")
+
+    def __init__(self) -> None:
+        self.by_id: dict[int, Account] = {FEE_ACCOUNT_ID: Account(FEE_ACCOUNT_ID)}
+        self.finished_client_order_ids: deque[tuple[Account, str]] = deque()
+
+    def finish_client_order_id(self, account: Account, client_order_id: str) -> None:
+        """The order with this id is done: remember the id, forget the oldest one if need be."""
+        finished = self.finished_client_order_ids
+        finished.append((account, client_order_id))
+        if len(finished) > CLIENT_ORDER_ID_MEMORY:
+            forgotten_account, forgotten_id = finished.popleft()
+            del forgotten_account.client_order_ids[forgotten_id]

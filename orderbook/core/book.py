@@ -1,0 +1,241 @@
+"""One instrument's order book: price levels a side, first in first out inside a level.
+
+Complexity: best level, append, fill of the first order and cancel of any order O(1); making or
+removing a level O(log levels). A level is a doubly linked list threaded through its orders.
+
+The book knows nothing of money. ``update_id`` counts changes of level quantities and is part of
+the state; which levels changed since the last ``drain_changes`` is derived and is not.
+"""
+
+from collections.abc import Iterator
+
+from sortedcontainers import SortedList
+
+from orderbook.core.accounts import Account
+from orderbook.core.balances import Balance
+from orderbook.core.events import InstrumentDefined
+from orderbook.core.units import Side
+
+_BUY = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
+
+LevelView = tuple[Side, int, int, int]
+"""(side, price_ticks, quantity_lots, order_count); quantity 0 where the level is gone."""
+
+
+class Order:
+    """An order that rests in a book, or a taker on its way through it."""
+
+    __slots__ = (
+        "account",
+        "book",
+        "client_order_id",
+        "following",
+        "funds",
+        "held_per_lot_minor",
+        "level",
+        "order_id",
+        "preceding",
+        "price_ticks",
+        "remaining_lots",
+        "side",
+    )
+
+    def __init__(
+        self,
+        order_id: int,
+        account: Account,
+        book: "Book",
+        funds: Balance,
+        side: Side,
+        price_ticks: int,
+        remaining_lots: int,
+        client_order_id: str,
+    ) -> None:
+        self.order_id = order_id
+        self.account = account
+        self.book = book
+        self.funds = funds
+        """The balance that it pays from: quote for a buy, base for a sell."""
+        instrument = book.instrument
+        self.held_per_lot_minor = (
+            price_ticks * instrument.tick_lot_minor if side is _BUY else instrument.lot_minor
+        )
+        """What it holds of ``funds`` for each remaining lot while it rests."""
+        self.side = side
+        self.price_ticks = price_ticks
+        self.remaining_lots = remaining_lots
+        self.client_order_id = client_order_id
+        self.level: Level | None = None
+        self.preceding: Order | None = None
+        self.following: Order | None = None
+
+    def held_minor(self) -> int:
+        """What it holds of ``funds`` while it rests."""
+        return self.remaining_lots * self.held_per_lot_minor
+
+
+class Level:
+    """The orders at one price, oldest first."""
+
+    __slots__ = (
+        "book_side",
+        "first",
+        "key",
+        "last",
+        "order_count",
+        "price_ticks",
+        "quantity_lots",
+    )
+
+    def __init__(self, book_side: "BookSide", key: int) -> None:
+        self.book_side = book_side
+        self.key = key
+        self.price_ticks = key * book_side.sign
+        self.quantity_lots = 0
+        self.order_count = 0
+        self.first: Order | None = None
+        self.last: Order | None = None
+
+    def __iter__(self) -> Iterator[Order]:
+        order = self.first
+        while order is not None:
+            yield order
+            order = order.following
+
+
+class BookSide:
+    """All levels of one side. A level's key sorts best first: the price, negated for bids."""
+
+    __slots__ = ("best", "changed", "keys", "levels", "side", "sign")
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        self.sign = -1 if side is Side.BUY else 1
+        self.levels: dict[int, Level] = {}
+        self.keys = SortedList()
+        self.best: Level | None = None
+        self.changed: set[int] = set()
+        """Keys of the levels that changed since the last drain."""
+
+    def __iter__(self) -> Iterator[Level]:
+        """Levels, best first."""
+        return (self.levels[key] for key in self.keys)
+
+    def level_at(self, key: int) -> Level:
+        """The level with this key, made if there is none."""
+        level = self.levels.get(key)
+        if level is None:
+            level = self.levels[key] = Level(self, key)
+            self.keys.add(key)
+            if self.best is None or key < self.best.key:
+                self.best = level
+        return level
+
+    def drop(self, level: Level) -> None:
+        """Forgets an empty level."""
+        key = level.key
+        del self.levels[key]
+        self.keys.remove(key)
+        if self.best is level:
+            self.best = self.levels[self.keys[0]] if self.keys else None
+
+    def view(self, key: int) -> LevelView:
+        level = self.levels.get(key)
+        price_ticks = key * self.sign
+        if level is None:
+            return self.side, price_ticks, 0, 0
+        return self.side, price_ticks, level.quantity_lots, level.order_count
+
+
+class Book:
+    """Both sides of one instrument."""
+
+    __slots__ = ("_drained_update_id", "asks", "bids", "instrument", "update_id")
+
+    def __init__(self, instrument: InstrumentDefined) -> None:
+        self.instrument = instrument
+        self.bids = BookSide(Side.BUY)
+        self.asks = BookSide(Side.SELL)
+        self.update_id = 0
+        self._drained_update_id = 0
+
+    def rest(self, order: Order) -> None:
+        """Appends the order to the end of its price level."""
+        if order.side is _BUY:
+            side, key = self.bids, -order.price_ticks
+        else:
+            side, key = self.asks, order.price_ticks
+        level = side.level_at(key)
+        order.level = level
+        last = level.last
+        if last is None:
+            level.first = order
+        else:
+            last.following = order
+            order.preceding = last
+        level.last = order
+        level.quantity_lots += order.remaining_lots
+        level.order_count += 1
+        self.update_id += 1
+        side.changed.add(key)
+
+    def remove(self, order: Order) -> None:
+        """Takes a resting order out, wherever it stands in its level."""
+        level = order.level
+        assert level is not None
+        preceding, following = order.preceding, order.following
+        if preceding is None:
+            level.first = following
+        else:
+            preceding.following = following
+        if following is None:
+            level.last = preceding
+        else:
+            following.preceding = preceding
+        order.level = order.preceding = order.following = None
+        level.quantity_lots -= order.remaining_lots
+        level.order_count -= 1
+        side = level.book_side
+        if level.first is None:
+            side.drop(level)
+        self.update_id += 1
+        side.changed.add(level.key)
+
+    def reduce(self, order: Order, lots: int) -> None:
+        """Fills a resting order in part; it keeps its place."""
+        level = order.level
+        assert level is not None
+        order.remaining_lots -= lots
+        level.quantity_lots -= lots
+        self.update_id += 1
+        level.book_side.changed.add(level.key)
+
+    def restart_updates(self, update_id: int) -> None:
+        """Continues the count of updates from a snapshot, with nothing left to drain."""
+        self.update_id = self._drained_update_id = update_id
+        self.bids.changed.clear()
+        self.asks.changed.clear()
+
+    def depth(self) -> list[LevelView]:
+        """Every level: bids best first, then asks best first."""
+        return [
+            (side.side, level.price_ticks, level.quantity_lots, level.order_count)
+            for side in (self.bids, self.asks)
+            for level in side
+        ]
+
+    def drain_changes(self) -> tuple[int, int, list[LevelView]] | None:
+        """(first_update_id, last_update_id, changed levels as they are now) since the last call.
+
+        Bids best first, then asks best first. None where nothing changed.
+        """
+        first, last = self._drained_update_id + 1, self.update_id
+        if first > last:
+            return None
+        self._drained_update_id = last
+        changes: list[LevelView] = []
+        for side in (self.bids, self.asks):
+            if side.changed:
+                changes += [side.view(key) for key in sorted(side.changed)]
+                side.changed.clear()
+        return first, last, changes

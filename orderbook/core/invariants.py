@@ -1,0 +1,191 @@
+"""Whether an engine's whole state is sound. Slow and complete; the engine itself checks cheaply.
+
+Checks I1 (money is conserved), I2 (nothing negative, held = what the open orders need), I6 (no
+crossed or locked book), I7 (priority: ids grow along each queue, and orders stand where they say),
+"levels" (sums, counts, no empty level, sorted prices) and "ids" (every id is known exactly once).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from orderbook.core.book import Book, BookSide, Level
+from orderbook.core.errors import InvariantBroken
+from orderbook.core.units import CLIENT_ORDER_ID_MEMORY, FEE_ACCOUNT_ID, MAX_SUPPLY_MINOR
+
+if TYPE_CHECKING:
+    from orderbook.core.engine import Engine
+
+__all__ = ["InvariantBroken", "check"]
+
+
+def check(engine: Engine) -> None:
+    """Raises InvariantBroken for the first thing found wrong."""
+    for book in engine.books.values():
+        _check_book(book)
+    _check_orders(engine)
+    _check_client_order_ids(engine)
+    _check_held(engine)
+    _check_supply(engine)
+
+
+def _require(condition: bool, invariant: str, detail: str) -> None:
+    if not condition:
+        raise InvariantBroken(invariant, detail)
+
+
+def _check_book(book: Book) -> None:
+    symbol = book.instrument.symbol
+    for side in (book.bids, book.asks):
+        _check_side(side, f"{symbol} {side.side.value}")
+    bid, ask = book.bids.best, book.asks.best
+    _require(
+        bid is None or ask is None or bid.price_ticks < ask.price_ticks,
+        "I6",
+        f"{symbol} is crossed or locked",
+    )
+
+
+def _check_side(side: BookSide, name: str) -> None:
+    keys = list(side.keys)
+    _require(
+        keys == sorted(set(keys)) and set(keys) == set(side.levels),
+        "levels",
+        f"{name}: the sorted prices are not those of the levels",
+    )
+    best = side.levels[keys[0]] if keys else None
+    _require(side.best is best, "levels", f"{name}: the best level is wrong")
+    for level in side:
+        _check_level(side, level, f"{name} at {level.price_ticks}")
+
+
+def _check_level(side: BookSide, level: Level, name: str) -> None:
+    orders = list(level)
+    _require(bool(orders), "levels", f"{name}: empty level")
+    quantity_lots = sum(order.remaining_lots for order in orders)
+    _require(
+        (quantity_lots, len(orders)) == (level.quantity_lots, level.order_count),
+        "levels",
+        f"{name}: {level.order_count} orders of {level.quantity_lots} lots recorded, "
+        f"{len(orders)} of {quantity_lots} found",
+    )
+    before = None
+    for order in orders:
+        _require(order.remaining_lots > 0, "I2", f"{name}: order {order.order_id} has no quantity")
+        _require(
+            before is None or before.order_id < order.order_id,
+            "I7",
+            f"{name}: order {order.order_id} stands behind a younger one",
+        )
+        _require(
+            order.level is level
+            and order.preceding is before
+            and order.side is side.side
+            and order.price_ticks == level.price_ticks,
+            "I7",
+            f"{name}: order {order.order_id} is not where it says",
+        )
+        before = order
+    _require(level.last is before, "I7", f"{name}: the queue's end is wrong")
+
+
+def _check_orders(engine: Engine) -> None:
+    """The orders in the books are those of the accounts, and no id is used twice."""
+    in_books = Counter(
+        order.order_id
+        for book in engine.books.values()
+        for side in (book.bids, book.asks)
+        for level in side
+        for order in level
+    )
+    of_accounts = Counter(
+        order_id for account in engine.accounts.values() for order_id in account.orders
+    )
+    _require(
+        in_books == of_accounts and set(in_books.values()) <= {1},
+        "ids",
+        "the orders in the books are not those of the accounts",
+    )
+    _require(
+        max(in_books, default=0) < engine.next_order_id, "ids", "an order id is yet to be given"
+    )
+    for account in engine.accounts.values():
+        ids = list(account.orders)
+        _require(ids == sorted(ids), "ids", f"account {account.account_id}: orders not by age")
+        _require(
+            all(
+                order.order_id == order_id and order.account is account
+                for order_id, order in account.orders.items()
+            ),
+            "ids",
+            f"account {account.account_id} has another's order",
+        )
+
+
+def _check_client_order_ids(engine: Engine) -> None:
+    """Each remembered id belongs to one open order or to the memory of finished ones."""
+    finished = engine.registry.finished_client_order_ids
+    _require(len(finished) <= CLIENT_ORDER_ID_MEMORY, "ids", "too many finished ids remembered")
+    expected = Counter((account.account_id, text) for account, text in finished)
+    expected.update(
+        (account.account_id, order.client_order_id)
+        for account in engine.accounts.values()
+        for order in account.orders.values()
+        if order.client_order_id
+    )
+    remembered = Counter(
+        (account.account_id, text)
+        for account in engine.accounts.values()
+        for text in account.client_order_ids
+    )
+    _require(
+        expected == remembered, "ids", "client order ids and orders, open and done, do not agree"
+    )
+    for account in engine.accounts.values():
+        for order_id, order in account.orders.items():
+            _require(
+                account.client_order_ids.get(order.client_order_id, order_id) == order_id,
+                "ids",
+                f"client order id of order {order_id} leads elsewhere",
+            )
+
+
+def _check_held(engine: Engine) -> None:
+    needed_minor: Counter[tuple[int, str]] = Counter()
+    for account in engine.accounts.values():
+        for order in account.orders.values():
+            needed_minor[account.account_id, order.funds.asset] += order.held_minor()
+            _require(
+                account.balances.get(order.funds.asset) is order.funds,
+                "I2",
+                f"order {order.order_id} holds what its account does not have",
+            )
+    for account_id, asset, available_minor, held_minor in engine.balances():
+        name = f"account {account_id} {asset}"
+        _require(available_minor >= 0, "I2", f"{name}: available is {available_minor}")
+        _require(
+            held_minor == needed_minor[account_id, asset],
+            "I2",
+            f"{name}: held is {held_minor}, the open orders need {needed_minor[account_id, asset]}",
+        )
+
+
+def _check_supply(engine: Engine) -> None:
+    total_minor: Counter[str] = Counter()
+    for _, asset, available_minor, held_minor in engine.balances():
+        total_minor[asset] += available_minor + held_minor
+    _require(FEE_ACCOUNT_ID in engine.accounts, "I1", "there is no fee account")
+    _require(
+        set(total_minor) <= set(engine.supply) == set(engine.assets),
+        "I1",
+        "a balance or a supply is of an unknown asset",
+    )
+    for asset, supply_minor in engine.supply.items():
+        _require(
+            total_minor[asset] == supply_minor,
+            "I1",
+            f"{asset}: accounts have {total_minor[asset]}, deposits less withdrawals are "
+            f"{supply_minor}",
+        )
+        _require(0 <= supply_minor <= MAX_SUPPLY_MINOR, "I1", f"{asset}: supply is {supply_minor}")

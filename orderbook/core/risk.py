@@ -1,0 +1,102 @@
+"""Whether an order may be accepted: every rule, in the order that docs/matching-rules.md gives.
+
+Reads the engine's state and changes nothing; the first rule that an order breaks is its reason.
+"""
+
+from orderbook.core.accounts import Account
+from orderbook.core.book import Book
+from orderbook.core.commands import PlaceOrder
+from orderbook.core.matching import market_limit_ticks, walk
+from orderbook.core.rejects import RejectReason
+from orderbook.core.text import is_client_order_id
+from orderbook.core.units import (
+    FEE_ACCOUNT_ID,
+    MAX_NOTIONAL_MINOR,
+    MAX_OPEN_ORDERS,
+    MAX_PRICE_TICKS,
+    AccountStatus,
+    InstrumentStatus,
+    OrderType,
+    Side,
+    TimeInForce,
+)
+
+# Reading an enumeration's member costs ten times as much as a constant.
+_BUY = Side.BUY
+_LIMIT = OrderType.LIMIT
+_GTC = TimeInForce.GTC
+_ACTIVE = AccountStatus.ACTIVE
+_TRADING = InstrumentStatus.TRADING
+
+
+def refuse_order(
+    command: PlaceOrder, book: Book | None, account: Account | None
+) -> RejectReason | None:
+    """Why the order is refused, or None. ``book`` and ``account`` are None where unknown."""
+    if book is None:
+        return RejectReason.UNKNOWN_SYMBOL
+    instrument = book.instrument
+    if instrument.status is not _TRADING:
+        return RejectReason.INSTRUMENT_NOT_TRADING
+    if account is None or account.account_id == FEE_ACCOUNT_ID:
+        return RejectReason.UNKNOWN_ACCOUNT
+    if account.status is not _ACTIVE:
+        return RejectReason.ACCOUNT_CLOSED
+    client_order_id = command.client_order_id
+    if client_order_id:
+        if not is_client_order_id(client_order_id):
+            return RejectReason.INVALID_CLIENT_ORDER_ID
+        if client_order_id in account.client_order_ids:
+            return RejectReason.DUPLICATE_CLIENT_ORDER_ID
+    if command.quantity_lots <= 0:
+        return RejectReason.INVALID_QUANTITY
+    if command.quantity_lots > instrument.max_quantity_lots:
+        return RejectReason.QUANTITY_TOO_LARGE
+    if command.type is _LIMIT:
+        return _refuse_limit(command, book, account)
+    return _refuse_market(command, book, account)
+
+
+def _refuse_limit(command: PlaceOrder, book: Book, account: Account) -> RejectReason | None:
+    if not 0 < command.price_ticks <= MAX_PRICE_TICKS:
+        return RejectReason.INVALID_PRICE
+    instrument = book.instrument
+    notional_minor = command.price_ticks * command.quantity_lots * instrument.tick_lot_minor
+    if notional_minor < instrument.min_notional_minor:
+        return RejectReason.NOTIONAL_TOO_SMALL
+    if notional_minor > MAX_NOTIONAL_MINOR:
+        return RejectReason.NOTIONAL_TOO_LARGE
+    if not _covered(command, book, account, notional_minor):
+        return RejectReason.INSUFFICIENT_BALANCE
+    if command.time_in_force is _GTC and len(account.orders) >= MAX_OPEN_ORDERS:
+        return RejectReason.TOO_MANY_OPEN_ORDERS
+    return None
+
+
+def _refuse_market(command: PlaceOrder, book: Book, account: Account) -> RejectReason | None:
+    if command.price_ticks != 0:
+        return RejectReason.INVALID_PRICE
+    if command.time_in_force is _GTC:
+        return RejectReason.INVALID_TIME_IN_FORCE
+    instrument = book.instrument
+    limit_ticks = market_limit_ticks(command.side)
+    fillable_lots, cost_tick_lots = walk(book, command.side, limit_ticks, command.quantity_lots)
+    if not fillable_lots:
+        return RejectReason.NO_LIQUIDITY
+    cost_minor = cost_tick_lots * instrument.tick_lot_minor
+    if cost_minor < instrument.min_notional_minor:
+        return RejectReason.NOTIONAL_TOO_SMALL
+    if not _covered(command, book, account, cost_minor):
+        return RejectReason.INSUFFICIENT_BALANCE
+    return None
+
+
+def _covered(command: PlaceOrder, book: Book, account: Account, quote_minor: int) -> bool:
+    """Whether a buy's quote, or a sell's whole quantity of base, is available."""
+    instrument = book.instrument
+    if command.side is _BUY:
+        balance, needed_minor = account.balances.get(instrument.quote), quote_minor
+    else:
+        balance = account.balances.get(instrument.base)
+        needed_minor = command.quantity_lots * instrument.lot_minor
+    return balance is not None and balance.available_minor >= needed_minor
