@@ -1,0 +1,435 @@
+"""The one way into the engine, for every door of a process.
+
+Commands are collected while earlier ones are under way and sent in batches: at most ``WINDOW``
+batches are unanswered at a time, and that window is what makes batches form under load. The queue
+may lose anything, so what is not answered is sent again with the same command id until its
+deadline; the engine executes an id once. A caller is told "refused" or "executed" only by an answer
+of the engine, which is sent after the journal's commit.
+"""
+
+import asyncio
+import itertools
+import logging
+import os
+import threading
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+from channels.exceptions import ChannelFull
+from channels.layers import get_channel_layer
+from django.conf import settings
+
+from orderbook import metrics
+from orderbook.core.commands import Command
+from orderbook.core.events import CancelRejected, CommandRejected, OrderRejected
+from orderbook.errors import CommandRefused, EngineUnavailable, InvalidInput, OutcomeUnknown
+from orderbook.gateway.command_trace import note_command
+from orderbook.gateway.protocol import (
+    MAX_BATCH_COMMANDS,
+    Answer,
+    Envelope,
+    GetStatus,
+    Query,
+    QueryFailed,
+    QueryResult,
+    decode_answers,
+    decode_query_result,
+    encode,
+)
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+WINDOW = 2
+"""Batches that may be unanswered at a time."""
+MAX_WAITING = 20_000
+"""Commands that may wait in a gateway; one more is refused as EngineUnavailable."""
+UNSENT_PATIENCE_S = 1.0
+"""How long a command may wait to be sent at all before the caller is told to try again."""
+FIRST_RESEND_S = 0.4
+TICK_S = 0.05
+"""How often deadlines and resends are looked at."""
+RECONNECT_S = 0.2
+SEND_TIMEOUT_S = 2.0
+"""How long a send may take; a queue that takes longer counts as one that cannot be reached."""
+QUERY_TIMEOUT_S = 2.0
+QUERY_RESEND_S = 0.5
+
+
+def raise_if_refused(answer: Answer) -> Answer:
+    """The answer again, or CommandRefused where the engine refused the command by its rules."""
+    if answer.events:
+        first = answer.events[0]
+        if isinstance(first, OrderRejected | CancelRejected | CommandRejected):
+            raise CommandRefused(first.reason)
+    return answer
+
+
+class _Waiting:
+    """A submitted command and whoever waits for its answer."""
+
+    __slots__ = (
+        "batch",
+        "command_id",
+        "deadline",
+        "encoded",
+        "future",
+        "possible_sends",
+        "resend_at",
+        "since",
+    )
+
+    def __init__(
+        self, command_id: bytes, encoded: bytes, future: "asyncio.Future[Answer]", now: float
+    ) -> None:
+        self.command_id = command_id
+        self.encoded = msgspec.Raw(encoded)
+        """The envelope, the same for every send."""
+        self.future = future
+        self.since = now
+        self.deadline = now + settings.COMMAND_DEADLINE_S
+        self.resend_at = 0.0
+        self.possible_sends = 0
+        """Sends that may have reached the queue; at 0 the command was certainly not executed."""
+        self.batch: _Batch | None = None
+
+
+class _Batch:
+    """Commands sent in one message; holds a place in the window until all are answered."""
+
+    __slots__ = ("unanswered",)
+
+    def __init__(self, size: int) -> None:
+        self.unanswered = size
+
+
+class Gateway:
+    """Bound to the event loop that calls ``start``."""
+
+    def __init__(self) -> None:
+        self._layer = get_channel_layer("engine")
+        self._prefix = os.urandom(8)
+        self._counter = itertools.count(1)
+        self._unsent: dict[bytes, _Waiting] = {}
+        self._sent: dict[bytes, _Waiting] = {}
+        self._queries: dict[bytes, asyncio.Future[QueryResult]] = {}
+        self._batches_out = 0
+        self._queue_is_up = True
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopped = False
+        self.reply_channel = ""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.last_acknowledged_sequence = 0
+
+    # -- life ---------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.reply_channel = await self._layer.new_channel("gateway")
+        self._tasks = [
+            asyncio.create_task(self._receive_forever(), name="gateway-receive"),
+            asyncio.create_task(self._send_forever(), name="gateway-send"),
+            asyncio.create_task(self._watch_forever(), name="gateway-watch"),
+            asyncio.create_task(self._resend_forever(), name="gateway-resend"),
+        ]
+
+    async def stop(self) -> None:
+        self._stopped = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for waiting in (*self._unsent.values(), *self._sent.values()):
+            self._give_up(waiting)
+        self._unsent.clear()
+        self._sent.clear()
+
+    # -- what callers use ---------------------------------------------------------------------
+
+    async def submit(self, command: Command) -> Answer:
+        """The engine's answer. Raises EngineUnavailable, OutcomeUnknown, or InvalidInput for a
+        command that cannot travel."""
+        loop = asyncio.get_running_loop()
+        if self._stopped:
+            raise EngineUnavailable("The venue is stopping.")
+        if len(self._unsent) + len(self._sent) >= MAX_WAITING:
+            raise EngineUnavailable("Too many commands are waiting for the engine. Try again.")
+        command_id = self._new_id()
+        note_command(command_id)
+        deadline_ns = time.time_ns() + int(settings.COMMAND_DEADLINE_S * 1e9)
+        encoded = _encoded(Envelope(command_id, deadline_ns, command))
+        future: asyncio.Future[Answer] = loop.create_future()
+        self._unsent[command_id] = _Waiting(command_id, encoded, future, loop.time())
+        self._wake.set()
+        return await future
+
+    def submit_blocking(self, command: Command) -> Answer:
+        """As ``submit``, from any thread but the loop's own."""
+        return self._from_thread(self.submit(command))
+
+    async def query(self, query: Query, *, timeout_s: float = QUERY_TIMEOUT_S) -> QueryResult:
+        """What the engine's memory says. Raises EngineUnavailable, or LookupError where the
+        engine knows no such thing."""
+        query_id = self._new_id()
+        loop = asyncio.get_running_loop()
+        self._queries[query_id] = future = loop.create_future()
+        message = {
+            "type": "query",
+            "id": query_id,
+            "reply_to": self.reply_channel,
+            "query": encode(query),
+        }
+        deadline = loop.time() + timeout_s
+        try:
+            while (left := deadline - loop.time()) > 0:
+                try:
+                    async with asyncio.timeout(min(left, QUERY_RESEND_S)):
+                        await self._layer.send(settings.ENGINE_QUEUE, message)
+                        result: QueryResult = await asyncio.shield(future)
+                except TimeoutError:
+                    continue
+                except Exception as error:
+                    logger.warning("query not sent: %s", error)
+                    await asyncio.sleep(min(left, RECONNECT_S))
+                    continue
+                if isinstance(result, QueryFailed):
+                    raise LookupError(result.message)
+                return result
+        finally:
+            del self._queries[query_id]
+        raise EngineUnavailable("The engine did not answer the query in time. Try again shortly.")
+
+    def query_blocking(self, query: Query, *, timeout_s: float = QUERY_TIMEOUT_S) -> QueryResult:
+        return self._from_thread(self.query(query, timeout_s=timeout_s))
+
+    async def engine_alive(self, *, timeout_s: float = 1.0) -> bool:
+        try:
+            await self.query(GetStatus(), timeout_s=timeout_s)
+        except EngineUnavailable:
+            return False
+        return True
+
+    def _from_thread(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        assert self.loop is not None, "the gateway has not been started"
+        try:
+            running: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is self.loop:
+            coroutine.close()
+            raise RuntimeError("a blocking call on the gateway's own loop would never return")
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
+
+    def _new_id(self) -> bytes:
+        return self._prefix + next(self._counter).to_bytes(8, "big")
+
+    # -- sending ------------------------------------------------------------------------------
+
+    async def _send_forever(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._unsent and self._batches_out < WINDOW:
+                if self._queue_is_up or await self._probe():
+                    await self._send_next_batch()
+
+    async def _probe(self) -> bool:
+        """Whether the queue takes messages again. Asked with a message that executes nothing,
+        because of a send that fails nobody can say how far it came."""
+        message = {
+            "type": "query",
+            "id": b"",
+            "reply_to": self.reply_channel,
+            "query": encode(GetStatus()),
+        }
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await self._layer.send(settings.ENGINE_QUEUE, message)
+        except Exception as error:
+            logger.warning("the queue cannot be reached: %r", error)
+            await asyncio.sleep(RECONNECT_S)
+            return False
+        self._queue_is_up = True
+        return True
+
+    async def _send_next_batch(self) -> None:
+        taken = list(itertools.islice(self._unsent.values(), MAX_BATCH_COMMANDS))
+        batch = _Batch(len(taken))
+        self._batches_out += 1
+        now = asyncio.get_running_loop().time()
+        for waiting in taken:
+            del self._unsent[waiting.command_id]
+            waiting.batch = batch
+            waiting.resend_at = now + FIRST_RESEND_S
+            self._sent[waiting.command_id] = waiting
+        await self._send(taken)
+
+    async def _send(self, batch: list[_Waiting]) -> None:
+        for waiting in batch:
+            waiting.possible_sends += 1
+        message = {
+            "type": "commands",
+            "reply_to": self.reply_channel,
+            "batch": encode([waiting.encoded for waiting in batch]),
+        }
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await self._layer.send(settings.ENGINE_QUEUE, message)
+        except ChannelFull:
+            self._take_back(batch)
+            await asyncio.sleep(RECONNECT_S)
+        except Exception as error:
+            # However the connection ended, the message may have been stored, read and executed
+            # before. A send is several steps; even a refused connection may be the last one's.
+            logger.warning("commands may not have been sent: %r", error)
+            self._queue_is_up = False
+            await asyncio.sleep(RECONNECT_S)
+        else:
+            self._queue_is_up = True
+
+    def _take_back(self, batch: list[_Waiting]) -> None:
+        """After a queue that was full: what never left before counts as unsent again."""
+        for waiting in batch:
+            waiting.possible_sends -= 1
+            command_id = waiting.command_id
+            if waiting.possible_sends == 0 and command_id in self._sent:
+                del self._sent[command_id]
+                self._leave_batch(waiting)
+                self._unsent[command_id] = waiting
+        self._wake.set()
+
+    # -- answers ------------------------------------------------------------------------------
+
+    async def _receive_forever(self) -> None:
+        while True:
+            try:
+                message = await self._layer.receive(self.reply_channel)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                logger.warning("replies cannot be received: %s", error)
+                await asyncio.sleep(RECONNECT_S)
+                continue
+            try:
+                self._take(message)
+            except msgspec.MsgspecError:
+                logger.exception("an unreadable reply was dropped")
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["type"] == "query.result":
+            future = self._queries.get(message["id"])
+            if future is not None and not future.done():
+                future.set_result(decode_query_result(message["result"]))
+            return
+        now = asyncio.get_running_loop().time()
+        for answer in decode_answers(message["batch"]):
+            waiting = self._sent.pop(answer.command_id, None) or self._unsent.pop(
+                answer.command_id, None
+            )
+            if waiting is None:
+                continue
+            self._leave_batch(waiting)
+            self.last_acknowledged_sequence = max(self.last_acknowledged_sequence, answer.sequence)
+            if not waiting.future.done():
+                metrics.GATEWAY_COMMAND_SECONDS.observe(now - waiting.since)
+                waiting.future.set_result(answer)
+
+    def _leave_batch(self, waiting: _Waiting) -> None:
+        batch, waiting.batch = waiting.batch, None
+        if batch is None:
+            return
+        batch.unanswered -= 1
+        if batch.unanswered == 0:
+            self._batches_out -= 1
+            self._wake.set()
+
+    # -- deadlines and resends ----------------------------------------------------------------
+
+    async def _watch_forever(self) -> None:
+        """Never sends, so that no deadline waits for a queue that hangs."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            now = asyncio.get_running_loop().time()
+            for waiting in list(self._unsent.values()):
+                if now - waiting.since < UNSENT_PATIENCE_S:
+                    break
+                del self._unsent[waiting.command_id]
+                self._give_up(waiting)
+            for waiting in list(self._sent.values()):
+                if now >= waiting.deadline:
+                    del self._sent[waiting.command_id]
+                    self._leave_batch(waiting)
+                    self._give_up(waiting)
+            metrics.GATEWAY_INFLIGHT.set(len(self._sent) + len(self._unsent))
+
+    async def _resend_forever(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            now = asyncio.get_running_loop().time()
+            due = (waiting for waiting in self._sent.values() if now >= waiting.resend_at)
+            late = list(itertools.islice(due, MAX_BATCH_COMMANDS))
+            for waiting in late:
+                waiting.resend_at = now + 2 * FIRST_RESEND_S
+            if late:
+                metrics.GATEWAY_RESENDS.inc(len(late))
+                await self._send(late)
+
+    def _give_up(self, waiting: _Waiting) -> None:
+        if not waiting.future.done():
+            if waiting.possible_sends:
+                metrics.GATEWAY_UNKNOWN.inc()
+                waiting.future.set_exception(OutcomeUnknown())
+            else:
+                metrics.GATEWAY_UNAVAILABLE.inc()
+                waiting.future.set_exception(EngineUnavailable())
+
+
+def _encoded(envelope: Envelope) -> bytes:
+    """Alone, so that what cannot travel fails its own caller and not the batch that it is in."""
+    try:
+        return encode(envelope)
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise InvalidInput(
+            f"The command has a value that the venue cannot take: {error}."
+        ) from None
+
+
+_gateway: Gateway | None = None
+_gateway_lock = threading.Lock()
+
+
+def set_gateway(gateway: Gateway | None) -> None:
+    """Makes ``gateway`` the process's one; the server's lifespan does it, and tests."""
+    global _gateway
+    _gateway = gateway
+
+
+def get_gateway() -> Gateway:
+    """The process's gateway. Outside a server (commands, Celery) it gets a thread of its own.
+
+    Raises EngineUnavailable in embedded mode outside the venue's process: the engine's queue is in
+    that process's memory.
+    """
+    with _gateway_lock:
+        if _gateway is None:
+            if settings.VENUE_MODE == "embedded":
+                raise EngineUnavailable(
+                    "The embedded venue's engine can be reached only in the venue's own process."
+                )
+            set_gateway(_start_in_thread())
+        assert _gateway is not None
+        return _gateway
+
+
+def _start_in_thread() -> Gateway:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="gateway", daemon=True).start()
+
+    async def start() -> Gateway:
+        gateway = Gateway()
+        await gateway.start()
+        return gateway
+
+    return asyncio.run_coroutine_threadsafe(start(), loop).result()

@@ -1,0 +1,166 @@
+"""What travels between gateways and the engine worker, and what the engine publishes.
+
+Everything is MessagePack inside one bytes field of a channel-layer message, so that a batch costs
+one message. The queue may lose, repeat or reorder any of these.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from orderbook.core.commands import CancelOrder, Command, PlaceOrder
+from orderbook.core.events import CancelRejected, CommandRejected, Event, OrderRejected
+from orderbook.core.rejects import RejectReason
+from orderbook.core.units import Side
+
+MAX_BATCH_COMMANDS = 500
+"""Most commands that one queue message carries."""
+MAX_DEADLINE_NS = 10 * 10**9
+"""Furthest ahead that a command's deadline may lie when the engine reads it."""
+FANOUT_GROUP = "venue"
+"""Channel-layer group to which the engine publishes every committed batch."""
+
+
+class Envelope(Struct, frozen=True, array_like=True):
+    """A command on its way. A resend has the same ``command_id``."""
+
+    command_id: bytes
+    """16 bytes: 8 random ones of the gateway, then its counter."""
+    deadline_ns: int
+    command: Command
+
+
+class Answer(Struct, frozen=True, array_like=True):
+    """What became of one command. ``sequence`` is 0 where nothing was journaled."""
+
+    command_id: bytes
+    sequence: int
+    time_ns: int
+    events: list[Event]
+
+
+class GetDepth(Struct, frozen=True, array_like=True, tag=True):
+    """The whole book of a symbol by level."""
+
+    symbol: str
+
+
+class GetInstruments(Struct, frozen=True, array_like=True, tag=True):
+    """Every asset and instrument definition."""
+
+
+class GetBalances(Struct, frozen=True, array_like=True, tag=True):
+    """Every balance of every account, for reconciliation."""
+
+
+class GetStateHash(Struct, frozen=True, array_like=True, tag=True):
+    pass
+
+
+class GetStatus(Struct, frozen=True, array_like=True, tag=True):
+    """A sign of life from the leader."""
+
+
+Query = GetStatus | GetDepth | GetInstruments | GetBalances | GetStateHash
+
+
+class Level(Struct, frozen=True, array_like=True):
+    """One price level; ``quantity_lots`` 0 means that it is gone."""
+
+    side: Side
+    price_ticks: int
+    quantity_lots: int
+    order_count: int
+
+
+class Depth(Struct, frozen=True, array_like=True, tag=True):
+    """Answer to GetDepth: bids best first, then asks best first."""
+
+    symbol: str
+    sequence: int
+    update_id: int
+    time_ns: int
+    levels: list[Level]
+
+
+class Definitions(Struct, frozen=True, array_like=True, tag=True):
+    sequence: int
+    events: list[Event]
+    """AssetDefined and InstrumentDefined."""
+
+
+class Balances(Struct, frozen=True, array_like=True, tag=True):
+    sequence: int
+    balances: list[tuple[int, str, int, int]]
+    """(account_id, asset, available_minor, held_minor)"""
+
+
+class StateHash(Struct, frozen=True, array_like=True, tag=True):
+    sequence: int
+    state_hash: str
+
+
+class Status(Struct, frozen=True, array_like=True, tag=True):
+    epoch: int
+    sequence: int
+    time_ns: int
+
+
+class QueryFailed(Struct, frozen=True, array_like=True, tag=True):
+    code: str
+    message: str
+
+
+QueryResult = Status | Depth | Definitions | Balances | StateHash | QueryFailed
+
+
+class DepthUpdate(Struct, frozen=True, array_like=True):
+    """Levels of one symbol that changed, with their values after the batch.
+
+    ``first_update_id`` to ``last_update_id`` are contiguous from one update of a symbol to the
+    next, across batches and restarts: first = last of the update before + 1.
+    """
+
+    symbol: str
+    first_update_id: int
+    last_update_id: int
+    levels: list[Level]
+
+
+class PublishedBatch(Struct, frozen=True, array_like=True):
+    """What a fan-out message carries: everything that one or more committed batches did."""
+
+    previous_sequence: int
+    """Last sequence of the message before this one; a reader that saw another one has a gap."""
+    last_sequence: int
+    time_ns: int
+    entries: list[tuple[int, int, list[Event]]]
+    """(sequence, time_ns, events) of each command."""
+    depth: list[DepthUpdate]
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode_envelopes = msgspec.msgpack.Decoder(list[Envelope]).decode
+decode_answers = msgspec.msgpack.Decoder(list[Answer]).decode
+decode_query = msgspec.msgpack.Decoder(Query).decode
+decode_query_result = msgspec.msgpack.Decoder(QueryResult).decode
+decode_published = msgspec.msgpack.Decoder(PublishedBatch).decode
+
+
+def is_refusal(event: Event) -> bool:
+    return isinstance(event, OrderRejected | CancelRejected | CommandRejected)
+
+
+def refusal(command: Command, reason: RejectReason) -> Event:
+    """The event that says that ``command`` was refused before the engine's own checks."""
+    match command:
+        case PlaceOrder():
+            return OrderRejected(
+                command.account_id, command.symbol, command.client_order_id, reason
+            )
+        case CancelOrder():
+            return CancelRejected(
+                command.account_id, command.order_id, command.client_order_id, reason
+            )
+        case _:
+            account_id = getattr(command, "account_id", 0)
+            return CommandRejected(account_id, type(command).__name__, "", reason)

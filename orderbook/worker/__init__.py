@@ -1,0 +1,1 @@
+"""The engine's process and the projector's: everything that has one writer."""
