@@ -1,0 +1,1 @@
+"""Simulated participants: they keep a demonstration venue alive, with invented money."""

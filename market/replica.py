@@ -1,0 +1,394 @@
+"""The process's live copy of all market data: books, last trades and tickers, kept from the feed.
+
+``get_market_hub()`` is started and stopped by the server's lifespan and belongs to its event loop:
+call everything but ``read_from_thread`` on that loop. A view never mixes two moments, and none is
+given while a symbol is being fetched again after a gap.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from channels.db import database_sync_to_async
+
+from market import instruments, selectors
+from market.book import DepthGap, ReplicaBook
+from market.errors import MarketDataUnavailable
+from market.rolling import RollingTicker
+from market.values import MarketView, TradePrint
+from orderbook.core.events import InstrumentDefined, Trade
+from orderbook.errors import VenueError
+from orderbook.gateway.feed import Feed, get_feed
+from orderbook.gateway.gateway import Gateway, get_gateway
+from orderbook.gateway.protocol import Depth, DepthUpdate, GetDepth, PublishedBatch
+
+logger = logging.getLogger(__name__)
+
+KEPT_TRADES = 100
+"""Last trades of a symbol that are kept for pages and snapshots."""
+MAX_BUFFERED = 50_000
+"""Updates that may wait for a symbol's snapshot; one more and the fetch starts over."""
+VIEW_LEVELS = 50
+MAX_LEVELS = 5_000
+RETRY_S = 0.5
+"""Wait after a failed fetch."""
+FRESHNESS_WAIT_S = 0.1
+"""How long a read waits for the replica to reach an acknowledged command."""
+
+
+class MarketChange(NamedTuple):
+    """What one published batch did to one symbol."""
+
+    symbol: str
+    sequence: int
+    time_ns: int
+    depth: tuple[DepthUpdate, ...]
+    trades: tuple[TradePrint, ...]
+    reset: bool = False
+    """The symbol was fetched again: forget what was derived from it and take a new view."""
+    definition: InstrumentDefined | None = None
+    """The instrument is new or its rules changed."""
+
+
+class MarketListener(Protocol):
+    def on_change(self, change: MarketChange) -> None:
+        """Called on the loop; must return quickly. Comes only for symbols that have a view."""
+
+
+class _Symbol:
+    """One symbol's state. ``book`` is None while it is being fetched."""
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.book: ReplicaBook | None = None
+        self.ticker = RollingTicker(symbol)
+        self.ticker_read_to = 0
+        """Last sequence that the ticker already contained when it was read."""
+        self.trades: deque[TradePrint] = deque(maxlen=KEPT_TRADES)
+        self.sequence = 0
+        self.waiting_depth: list[DepthUpdate] = []
+        self.waiting_trades: list[TradePrint] = []
+        self.task: asyncio.Task[None] | None = None
+
+    def begin_fetch(self) -> None:
+        self.book = None
+        self.waiting_depth.clear()
+        self.waiting_trades.clear()
+
+    def buffer(self, depth: list[DepthUpdate], trades: list[TradePrint]) -> bool:
+        """Keeps what arrives during a fetch; False when there is too much of it."""
+        self.waiting_depth.extend(depth)
+        self.waiting_trades.extend(trades)
+        return len(self.waiting_depth) + len(self.waiting_trades) <= MAX_BUFFERED
+
+    def install(self, depth: Depth, history: list[TradePrint], ticker: RollingTicker) -> None:
+        """Takes a snapshot and what arrived meanwhile. Raises DepthGap where they do not join."""
+        book = ReplicaBook(depth)
+        for update in self.waiting_depth:
+            book.apply(update)
+        self.trades.clear()
+        self.trades.extend(reversed(history))
+        self.ticker = ticker
+        self.ticker_read_to = ticker.newest_minute.sequence if ticker.newest_minute else 0
+        for trade in self.waiting_trades:
+            self.add_trade(trade)
+        self.waiting_depth.clear()
+        self.waiting_trades.clear()
+        self.sequence = max(self.sequence, depth.sequence)
+        self.book = book
+
+    def add_trade(self, trade: TradePrint) -> bool:
+        """False where the history had the trade already; trade ids grow."""
+        if trade.sequence > self.ticker_read_to:
+            self.ticker.add(trade)
+        if self.trades and trade.trade_id <= self.trades[-1].trade_id:
+            return False
+        self.trades.append(trade)
+        return True
+
+
+class MarketHub:
+    def __init__(
+        self, feed: Feed, gateway: Gateway, clock_ns: Callable[[], int] = time.time_ns
+    ) -> None:
+        self._feed = feed
+        self._gateway = gateway
+        self._clock_ns = clock_ns
+        self._symbols: dict[str, _Symbol] = {}
+        self._listeners: list[MarketListener] = []
+        self._reached: list[tuple[int, asyncio.Future[None]]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._start_task: asyncio.Task[None] | None = None
+        self.sequence = 0
+        """The last journal sequence that this process has heard of."""
+
+    # -- life ---------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Returns at once; symbols get their views as soon as the engine answers."""
+        self._loop = asyncio.get_running_loop()
+        self._feed.subscribe(self)
+        instruments.cache.hear_live(True)
+        self._start_task = asyncio.create_task(self._load_instruments(), name="market-hub-start")
+
+    async def stop(self) -> None:
+        self._feed.unsubscribe(self)
+        instruments.cache.hear_live(False)
+        self._loop = None
+        tasks = [state.task for state in self._symbols.values() if state.task]
+        if self._start_task is not None:
+            tasks.append(self._start_task)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._wake_readers(release_all=True)
+
+    @property
+    def running(self) -> bool:
+        return self._loop is not None
+
+    # -- what readers use ---------------------------------------------------------------------
+
+    def symbols(self) -> list[str]:
+        return sorted(self._symbols)
+
+    def view(self, symbol: str, levels: int = VIEW_LEVELS) -> MarketView | None:
+        """The symbol as of now with its best ``levels`` a side; None while there is none."""
+        state = self._symbols.get(symbol)
+        if state is None or state.book is None:
+            return None
+        now_ns = self._clock_ns()
+        return MarketView(
+            symbol,
+            max(self.sequence, state.sequence),
+            state.book.update_id,
+            now_ns,
+            state.book.bids(levels),
+            state.book.asks(levels),
+            tuple(reversed(state.trades)),
+            state.ticker.at(now_ns),
+            state.ticker.newest_minute,
+        )
+
+    async def fresh_view(
+        self, symbol: str, sequence: int, levels: int = VIEW_LEVELS
+    ) -> MarketView | None:
+        """A view with everything up to ``sequence``, waiting a moment for it; None if it does not
+        come."""
+        deadline = asyncio.get_running_loop().time() + FRESHNESS_WAIT_S
+        view = self.view(symbol, levels)
+        while view is None or view.sequence < sequence:
+            left = deadline - asyncio.get_running_loop().time()
+            if view is None or left <= 0 or not await self._reach(sequence, left):
+                return None
+            view = self.view(symbol, levels)
+        return view
+
+    def read_from_thread(
+        self, symbol: str, sequence: int, levels: int = VIEW_LEVELS
+    ) -> MarketView | None:
+        """``fresh_view`` for sync code on any thread but the loop's own."""
+        loop = self._loop
+        if loop is None:
+            return None
+        future = asyncio.run_coroutine_threadsafe(self.fresh_view(symbol, sequence, levels), loop)
+        try:
+            return future.result(FRESHNESS_WAIT_S * 5)
+        except TimeoutError:
+            future.cancel()
+            return None
+
+    def subscribe(self, listener: MarketListener) -> None:
+        self._listeners.append(listener)
+
+    def unsubscribe(self, listener: MarketListener) -> None:
+        self._listeners.remove(listener)
+
+    # -- the feed -----------------------------------------------------------------------------
+
+    def on_batch(self, batch: PublishedBatch) -> None:
+        self.sequence = batch.last_sequence
+        trades: dict[str, list[TradePrint]] = {}
+        depth: dict[str, list[DepthUpdate]] = {}
+        definitions: dict[str, InstrumentDefined] = {}
+        for sequence, time_ns, events in batch.entries:
+            for event in events:
+                if type(event) is Trade:
+                    trades.setdefault(event.symbol, []).append(
+                        TradePrint.of(event, sequence, time_ns)
+                    )
+                elif type(event) is InstrumentDefined:
+                    definitions[event.symbol] = event
+                    instruments.cache.remember(event, sequence)
+        for update in batch.depth:
+            depth.setdefault(update.symbol, []).append(update)
+        for symbol in definitions:
+            self._know(symbol)
+        for symbol in {**definitions, **depth, **trades}:
+            self._take(
+                batch,
+                symbol,
+                depth.get(symbol, []),
+                trades.get(symbol, []),
+                definitions.get(symbol),
+            )
+        self._wake_readers()
+
+    def on_gap(self) -> None:
+        """Everything may have changed unseen, definitions too."""
+        for state in self._symbols.values():
+            self._fetch(state)
+        if self._loop is not None and (self._start_task is None or self._start_task.done()):
+            self._start_task = self._loop.create_task(self._load_instruments())
+
+    def _know(self, symbol: str) -> None:
+        if symbol not in self._symbols:
+            self._symbols[symbol] = state = _Symbol(symbol)
+            self._fetch(state)
+
+    def _take(
+        self,
+        batch: PublishedBatch,
+        symbol: str,
+        depth: list[DepthUpdate],
+        trades: list[TradePrint],
+        definition: InstrumentDefined | None,
+    ) -> None:
+        state = self._symbols.get(symbol)
+        if state is None:
+            return  # the definition is on its way: _load_instruments fetches the whole symbol
+        if state.book is None:
+            if not state.buffer(depth, trades):
+                self._fetch(state)
+            return
+        try:
+            taken = tuple(update for update in depth if state.book.apply(update))
+        except DepthGap as gap:
+            logger.warning("depth gap: %s", gap)
+            self._fetch(state)
+            state.buffer(depth, trades)
+            return
+        prints = tuple(trade for trade in trades if state.add_trade(trade))
+        if taken or prints or definition:
+            self._tell(
+                MarketChange(
+                    symbol,
+                    batch.last_sequence,
+                    batch.time_ns,
+                    taken,
+                    prints,
+                    definition=definition,
+                )
+            )
+
+    def _tell(self, change: MarketChange) -> None:
+        for listener in tuple(self._listeners):
+            try:
+                listener.on_change(change)
+            except Exception:
+                logger.exception("a listener of the market hub failed")
+
+    # -- fetching -----------------------------------------------------------------------------
+
+    async def _load_instruments(self) -> None:
+        while True:
+            try:
+                await database_sync_to_async(instruments.cache.reload)()
+            except Exception as error:
+                logger.warning("instruments cannot be read: %s", error)
+                await asyncio.sleep(RETRY_S)
+                continue
+            for definition in instruments.cache.snapshot():
+                self._know(definition.symbol)
+            return
+
+    def _fetch(self, state: _Symbol) -> None:
+        """Starts over: a fetch that is under way is given up, its answer may be too old."""
+        state.begin_fetch()
+        if state.task is not None:
+            state.task.cancel()
+        assert self._loop is not None
+        state.task = self._loop.create_task(
+            self._fetch_until_done(state), name=f"market-fetch-{state.symbol}"
+        )
+
+    async def _fetch_until_done(self, state: _Symbol) -> None:
+        while True:
+            try:
+                depth = await self._gateway.query(GetDepth(state.symbol))
+                assert isinstance(depth, Depth)
+                history, ticker = await database_sync_to_async(_read_history)(
+                    state.symbol, self._clock_ns()
+                )
+                state.install(depth, history, ticker)
+            except DepthGap as gap:
+                # What has arrived stays: only a snapshot that reaches it will do.
+                logger.warning("depth gap in a fetch: %s", gap)
+            except (VenueError, LookupError) as error:
+                logger.warning("market data of %s cannot be read: %s", state.symbol, error)
+            except Exception:
+                logger.exception("market data of %s cannot be read", state.symbol)
+            else:
+                break
+            await asyncio.sleep(RETRY_S)
+        state.task = None
+        self._wake_readers()
+        self._tell(MarketChange(state.symbol, state.sequence, depth.time_ns, (), (), reset=True))
+
+    # -- waiting ------------------------------------------------------------------------------
+
+    async def _reach(self, sequence: int, timeout_s: float) -> bool:
+        """Waits until the feed has brought ``sequence``."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = (sequence, future)
+        self._reached.append(waiting)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await future
+        except TimeoutError:
+            return False
+        finally:
+            if waiting in self._reached:
+                self._reached.remove(waiting)
+        return True
+
+    def _wake_readers(self, *, release_all: bool = False) -> None:
+        if not self._reached:
+            return
+        still_waiting = []
+        for sequence, future in self._reached:
+            if release_all or sequence <= self.sequence:
+                if not future.done():
+                    future.set_result(None)
+            else:
+                still_waiting.append((sequence, future))
+        self._reached = still_waiting
+
+
+def _read_history(symbol: str, time_ns: int) -> tuple[list[TradePrint], RollingTicker]:
+    """Last trades, newest first, and the ticker. What is traded between and after the two reads
+    arrives over the feed, and each of them knows what it has already."""
+    return selectors.recent_trades(symbol, KEPT_TRADES), selectors.rolling_ticker(symbol, time_ns)
+
+
+_hub: MarketHub | None = None
+
+
+def get_market_hub() -> MarketHub:
+    """The process's hub. Raises MarketDataUnavailable where the process has no feed."""
+    global _hub
+    if _hub is None:
+        try:
+            _hub = MarketHub(get_feed(), get_gateway())
+        except RuntimeError as error:
+            raise MarketDataUnavailable from error
+    return _hub
+
+
+def set_market_hub(hub: MarketHub | None) -> None:
+    """For the server's lifespan and tests."""
+    global _hub
+    _hub = hub

@@ -1,0 +1,234 @@
+"""REST: public market data. No credentials are asked for, and none are looked at."""
+
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from market import current, instruments, selectors, serializers
+from market.current import BookNow
+from market.formatting import Formatter, formatter, market_resource, time_text
+from market.instruments import SYMBOL_PATTERN
+from market.replica import MAX_LEVELS
+from market.selectors import MAX_CANDLES, MAX_TRADES
+from market.values import CANDLE_INTERVALS_S, NS_PER_SECOND
+from orderbook.core.events import InstrumentDefined
+from orderbook.errors import InvalidInput
+from orderbook.gateway.schema import ERROR_RESPONSES, error_responses
+
+DEFAULT_LEVELS = 50
+DEFAULT_TRADES = 50
+DEFAULT_CANDLES = 500
+MAX_TRADE_ID = 2**63 - 1
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+"""Nanoseconds of later moments do not fit the tables."""
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+_Method = TypeVar("_Method", bound=Callable[..., Response])
+_NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
+_SYMBOL = OpenApiParameter(
+    "symbol", {"type": "string", "pattern": SYMBOL_PATTERN}, OpenApiParameter.PATH
+)
+
+
+def _documented(
+    answer: Any, *parameters: OpenApiParameter, summary: str
+) -> Callable[[_Method], _Method]:
+    return extend_schema(
+        tags=["market data"],
+        summary=summary,
+        auth=[],
+        parameters=[_SYMBOL, *parameters],
+        responses={200: answer, **ERROR_RESPONSES, **error_responses(404)},
+    )
+
+
+def _whole(name: str, low: int, high: int, default: int | None, text: str) -> OpenApiParameter:
+    schema: dict[str, Any] = {"type": "integer", "minimum": low, "maximum": high}
+    if default is not None:
+        schema["default"] = default
+    return OpenApiParameter(name, schema, description=text)
+
+
+def _moment(name: str, text: str) -> OpenApiParameter:
+    return OpenApiParameter(name, {"type": "string", "format": "date-time"}, description=text)
+
+
+def _read_whole(
+    request: Request, name: str, low: int, high: int, default: int | None
+) -> int | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not _NUMBER.fullmatch(text) or not low <= int(text) <= high:
+        raise InvalidInput(f"{name} must be a whole number from {low} to {high}.", field=name)
+    return int(text)
+
+
+def _read_moment(request: Request, name: str) -> int | None:
+    """Nanoseconds since the epoch; a moment without an offset is UTC.
+
+    Moments before 1970 and after 2200 are as good as those: there are no candles beyond.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise InvalidInput(
+            f"{name} must be a moment in ISO 8601 such as 2026-01-31T12:00:00Z.", field=name
+        )
+    moment = moment.replace(tzinfo=moment.tzinfo or UTC)
+    since = min(max(moment, EARLIEST), LATEST) - EARLIEST
+    return (since.days * 86_400 + since.seconds) * NS_PER_SECOND + since.microseconds * 1_000
+
+
+class PublicView(APIView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def instrument(self, symbol: str) -> tuple[InstrumentDefined, Formatter]:
+        """Raises UnknownSymbol."""
+        found = instruments.lookup(symbol)
+        return found, formatter(found)
+
+
+class TimeView(PublicView):
+    @extend_schema(
+        tags=["market data"],
+        summary="The venue's clock",
+        auth=[],
+        responses={200: serializers.VenueTimeSerializer, **ERROR_RESPONSES},
+    )
+    def get(self, request: Request) -> Response:
+        now_ns = time.time_ns()
+        return Response({"time": time_text(now_ns), "unix_ms": now_ns // 1_000_000})
+
+
+class MarketListView(PublicView):
+    @extend_schema(
+        tags=["market data"],
+        operation_id="markets_list",
+        summary="All instruments",
+        auth=[],
+        responses={200: serializers.MarketListSerializer, **ERROR_RESPONSES},
+    )
+    def get(self, request: Request) -> Response:
+        found = instruments.all_instruments()
+        return Response({"results": [market_resource(instrument) for instrument in found]})
+
+
+class MarketView(PublicView):
+    @_documented(serializers.MarketSerializer, summary="One instrument")
+    def get(self, request: Request, symbol: str) -> Response:
+        found, _ = self.instrument(symbol)
+        return Response(market_resource(found))
+
+
+class BookView(PublicView):
+    @_documented(
+        serializers.BookSerializer,
+        _whole("levels", 1, MAX_LEVELS, DEFAULT_LEVELS, "Most levels of each side."),
+        summary="Depth by price level",
+    )
+    def get(self, request: Request, symbol: str) -> Response:
+        levels = _read_whole(request, "levels", 1, MAX_LEVELS, DEFAULT_LEVELS)
+        assert levels is not None
+        _, text = self.instrument(symbol)
+        book = current.book(symbol, levels)
+        return Response(
+            {
+                **_head(symbol, book),
+                "bids": [text.level(level) for level in book.bids],
+                "asks": [text.level(level) for level in book.asks],
+            }
+        )
+
+
+class BestPricesView(PublicView):
+    @_documented(serializers.BestPricesSerializer, summary="Best bid and offer")
+    def get(self, request: Request, symbol: str) -> Response:
+        _, text = self.instrument(symbol)
+        book = current.book(symbol, 1)
+        bid = book.bids[0] if book.bids else None
+        ask = book.asks[0] if book.asks else None
+        spread = text.price(ask.price_ticks - bid.price_ticks) if bid and ask else None
+        return Response(
+            {
+                **_head(symbol, book),
+                "bid": text.level(bid) if bid else None,
+                "ask": text.level(ask) if ask else None,
+                "spread": spread,
+            }
+        )
+
+
+class TradesView(PublicView):
+    @_documented(
+        serializers.PublicTradeListSerializer,
+        _whole("limit", 1, MAX_TRADES, DEFAULT_TRADES, "Most trades."),
+        _whole("before", 1, MAX_TRADE_ID, None, "Only trades older than the one with this id."),
+        summary="Trades, newest first",
+    )
+    def get(self, request: Request, symbol: str) -> Response:
+        limit = _read_whole(request, "limit", 1, MAX_TRADES, DEFAULT_TRADES)
+        before = _read_whole(request, "before", 1, MAX_TRADE_ID, None)
+        assert limit is not None
+        _, text = self.instrument(symbol)
+        found = current.trades(symbol, limit, before)
+        return Response({"symbol": symbol, "results": [text.trade(trade) for trade in found]})
+
+
+class CandlesView(PublicView):
+    @_documented(
+        serializers.CandleListSerializer,
+        OpenApiParameter(
+            "interval",
+            {"type": "string", "enum": list(CANDLE_INTERVALS_S), "default": "1m"},
+        ),
+        _moment("start", "Only candles that begin then or later."),
+        _moment("end", "Only candles that begin before."),
+        _whole("limit", 1, MAX_CANDLES, DEFAULT_CANDLES, "Most candles; the newest are given."),
+        summary="Candles, oldest first; intervals without a trade are left out",
+    )
+    def get(self, request: Request, symbol: str) -> Response:
+        interval = request.query_params.get("interval", "1m")
+        if interval not in CANDLE_INTERVALS_S:
+            allowed = ", ".join(CANDLE_INTERVALS_S)
+            raise InvalidInput(f"interval must be one of {allowed}.", field="interval")
+        start_ns, end_ns = _read_moment(request, "start"), _read_moment(request, "end")
+        limit = _read_whole(request, "limit", 1, MAX_CANDLES, DEFAULT_CANDLES)
+        assert limit is not None
+        _, text = self.instrument(symbol)
+        bars = selectors.candles(
+            symbol, CANDLE_INTERVALS_S[interval], start_ns=start_ns, end_ns=end_ns, limit=limit
+        )
+        results = [text.candle(bar) for bar in bars]
+        return Response({"symbol": symbol, "interval": interval, "results": results})
+
+
+class TickerView(PublicView):
+    @_documented(serializers.TickerSerializer, summary="The last 24 hours, to the minute")
+    def get(self, request: Request, symbol: str) -> Response:
+        _, text = self.instrument(symbol)
+        return Response(text.ticker(current.ticker(symbol)))
+
+
+def _head(symbol: str, book: BookNow) -> dict[str, Any]:
+    return {
+        "symbol": symbol,
+        "sequence": book.sequence,
+        "update_id": book.update_id,
+        "time": time_text(book.time_ns),
+    }
