@@ -1,0 +1,21 @@
+"""REST routes under /api/v1/."""
+
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
+
+from trading.views import FillsView, OrdersView, OrderView
+
+
+class OrderReference(StringConverter):
+    """An order id or ``client:...``; a client order id may hold slashes."""
+
+    regex = r"client:.*|[^/]+"
+
+
+register_converter(OrderReference, "order_reference")
+
+urlpatterns = [
+    path("orders", OrdersView.as_view(), name="api-orders"),
+    path("orders/<order_reference:id>", OrderView.as_view(), name="api-order"),
+    path("fills", FillsView.as_view(), name="api-fills"),
+]

@@ -1,0 +1,99 @@
+"""Orders and fills as tables: what the journal says, in rows.
+
+Written by ``trading/projections.py`` only, and rebuilt from the journal at any time. Integers as in
+the engine (ticks, lots, minor units, nanoseconds); enumerations as the words that the API uses.
+"""
+
+from django.db import models
+from django.db.models import Q
+
+from orderbook.core.units import (
+    MAX_ASSET_LENGTH,
+    MAX_CLIENT_ORDER_ID_LENGTH,
+    MAX_SYMBOL_LENGTH,
+    CancelReason,
+    OrderType,
+    Side,
+    TimeInForce,
+)
+from trading.order_state import OPEN_STATUSES, STATUSES
+
+
+class Order(models.Model):
+    """An order that the engine accepted, as it is after ``updated_sequence``."""
+
+    id = models.BigIntegerField(primary_key=True)
+    """The engine's order id."""
+    account_id = models.BigIntegerField()
+    symbol = models.CharField(max_length=MAX_SYMBOL_LENGTH)
+    side = models.CharField(max_length=4, choices=[(side.value, side.value) for side in Side])
+    type = models.CharField(max_length=6, choices=[(kind.value, kind.value) for kind in OrderType])
+    time_in_force = models.CharField(
+        max_length=3, choices=[(force.value, force.value) for force in TimeInForce]
+    )
+    price_ticks = models.BigIntegerField()
+    """0 for a market order."""
+    quantity_lots = models.BigIntegerField()
+    filled_lots = models.BigIntegerField(default=0)
+    quote_filled_minor = models.BigIntegerField(default=0)
+    """What changed hands for ``filled_lots``, in the quote asset, before fees."""
+    fee_minor = models.BigIntegerField(default=0)
+    """Fees so far, in the asset that the order receives: base for a buy, quote for a sell."""
+    status = models.CharField(max_length=16, choices=[(status, status) for status in STATUSES])
+    client_order_id = models.CharField(max_length=MAX_CLIENT_ORDER_ID_LENGTH, blank=True)
+    cancel_reason = models.CharField(
+        max_length=24, blank=True, choices=[(reason.value, reason.value) for reason in CancelReason]
+    )
+    created_ns = models.BigIntegerField()
+    updated_ns = models.BigIntegerField()
+    created_sequence = models.BigIntegerField()
+    updated_sequence = models.BigIntegerField()
+    """Every event up to this journal sequence is in the row; readers overlay only later ones."""
+
+    class Meta:
+        default_permissions = ("view",)
+        permissions = [("cancel_any_order", "Can cancel anybody's order")]
+        indexes = [
+            models.Index(fields=["account_id", "id"], name="order_account"),
+            models.Index(
+                fields=["account_id", "id"],
+                name="order_account_open",
+                condition=Q(status__in=OPEN_STATUSES),
+            ),
+            models.Index(
+                fields=["account_id", "client_order_id", "id"],
+                name="order_client_order_id",
+                condition=~Q(client_order_id=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.side} {self.symbol}"
+
+
+class Fill(models.Model):
+    """One side of one trade: two rows for each ``Trade`` event."""
+
+    id = models.BigIntegerField(primary_key=True)
+    """``2 * trade_id + is_maker``: unique for a trade's side, the same after every rebuild, and in
+    the order in which the trades happened (``trading.order_state.fill_id``)."""
+    trade_id = models.BigIntegerField()
+    is_maker = models.BooleanField()
+    order_id = models.BigIntegerField(db_index=True)
+    account_id = models.BigIntegerField()
+    symbol = models.CharField(max_length=MAX_SYMBOL_LENGTH)
+    side = models.CharField(max_length=4, choices=[(side.value, side.value) for side in Side])
+    price_ticks = models.BigIntegerField()
+    quantity_lots = models.BigIntegerField()
+    quote_minor = models.BigIntegerField()
+    fee_minor = models.BigIntegerField()
+    fee_asset = models.CharField(max_length=MAX_ASSET_LENGTH)
+    time_ns = models.BigIntegerField()
+    sequence = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ("view",)
+        indexes = [models.Index(fields=["account_id", "id"], name="fill_account")]
+
+    def __str__(self) -> str:
+        return f"trade {self.trade_id} {'maker' if self.is_maker else 'taker'}"

@@ -1,0 +1,145 @@
+"""The shapes of order entry for the API's documentation.
+
+``ORDER_REQUEST`` says exactly what ``order_entry.read_order`` takes; the output serializers say
+what ``resources`` makes. Tests hold each pair together.
+"""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from orderbook.core.units import MAX_SYMBOL_LENGTH, CancelReason
+from orderbook.gateway.decimals import MAX_DECIMAL_LENGTH
+from trading.order_entry import CLIENT_ORDER_ID_PATTERN, SIDES, TIMES_IN_FORCE
+from trading.order_state import STATUSES
+
+DECIMAL_PATTERN = r"^(?!0(\.0+)?$)(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?$"
+"""As ``gateway.decimals.parse_decimal`` takes it, and not zero."""
+
+
+def _decimal(description: str) -> dict[str, Any]:
+    return {
+        "type": "string",
+        "pattern": DECIMAL_PATTERN,
+        "maxLength": MAX_DECIMAL_LENGTH,
+        "description": description,
+    }
+
+
+_COMMON: dict[str, Any] = {
+    "symbol": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_SYMBOL_LENGTH,
+        "description": "An instrument of GET /api/v1/markets.",
+        "example": "BTC-USDT",
+    },
+    "side": {"type": "string", "enum": list(SIDES)},
+    "quantity": _decimal("In the base asset; a multiple of the instrument's lot size."),
+    "client_order_id": {
+        "type": "string",
+        "pattern": f"^{CLIENT_ORDER_ID_PATTERN}$",
+        "description": (
+            "The caller's own name for the order. A second order with the same name is refused, "
+            "so an order whose outcome is unknown can be sent again without risk."
+        ),
+    },
+}
+
+
+def _variant(
+    title: str, types: list[str], forces: list[str], extra: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "title": title,
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["symbol", "side", "type", "quantity", *extra],
+        "properties": {
+            **_COMMON,
+            "type": {"type": "string", "enum": types},
+            "time_in_force": {"type": "string", "enum": forces},
+            **extra,
+        },
+    }
+
+
+_PRICE = {"price": _decimal("In the quote asset; a multiple of the instrument's tick size.")}
+ORDER_REQUEST: dict[str, Any] = {
+    "oneOf": [
+        _variant("Limit order (GTC unless time_in_force says else)", ["limit"],
+                 list(TIMES_IN_FORCE), _PRICE),
+        _variant("Limit order, immediate or cancel", ["ioc"], ["IOC"], _PRICE),
+        _variant("Limit order, fill or kill", ["fok"], ["FOK"], _PRICE),
+        _variant("Market order (IOC unless time_in_force says FOK)", ["market"],
+                 ["IOC", "FOK"], {}),
+    ]
+}  # fmt: skip
+
+
+class PlacementFillSerializer(serializers.Serializer[Any]):
+    trade_id = serializers.IntegerField()
+    price = serializers.CharField()
+    quantity = serializers.CharField()
+    fee = serializers.CharField()
+    fee_asset = serializers.CharField(help_text="The asset that the order receives.")
+    liquidity = serializers.ChoiceField(["maker", "taker"])
+
+
+class OrderSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    client_order_id = serializers.CharField(allow_null=True)
+    symbol = serializers.CharField()
+    side = serializers.ChoiceField(list(SIDES))
+    type = serializers.ChoiceField(["limit", "market"])
+    time_in_force = serializers.ChoiceField(list(TIMES_IN_FORCE))
+    price = serializers.CharField(allow_null=True, help_text="Null for a market order.")
+    quantity = serializers.CharField()
+    filled_quantity = serializers.CharField()
+    remaining_quantity = serializers.CharField()
+    average_price = serializers.CharField(allow_null=True, help_text="Null before the first fill.")
+    fee = serializers.CharField(help_text="Fees so far.")
+    fee_asset = serializers.CharField(help_text="The asset that the order receives.")
+    status = serializers.ChoiceField(list(STATUSES))
+    cancel_reason = serializers.ChoiceField(
+        [reason.value for reason in CancelReason], allow_null=True
+    )
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    sequence = serializers.IntegerField(help_text="Journal sequence of the last change.")
+
+
+class PlacementSerializer(OrderSerializer):
+    fills = PlacementFillSerializer(many=True, help_text="What the order traded at once.")
+
+
+class CancellationSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    client_order_id = serializers.CharField(allow_null=True)
+    symbol = serializers.CharField()
+    remaining_quantity = serializers.CharField(help_text="What was left unfilled.")
+    status = serializers.ChoiceField(list(STATUSES), help_text="Always `canceled`.")
+    cancel_reason = serializers.ChoiceField([reason.value for reason in CancelReason])
+    updated_at = serializers.DateTimeField()
+    sequence = serializers.IntegerField()
+
+
+class CanceledOrdersSerializer(serializers.Serializer[Any]):
+    canceled = serializers.ListField(
+        child=serializers.IntegerField(), help_text="Ids of the canceled orders, oldest first."
+    )
+
+
+class FillSerializer(serializers.Serializer[Any]):
+    trade_id = serializers.IntegerField()
+    order_id = serializers.IntegerField()
+    symbol = serializers.CharField()
+    side = serializers.ChoiceField(list(SIDES))
+    price = serializers.CharField()
+    quantity = serializers.CharField()
+    quote_quantity = serializers.CharField(help_text="What was paid or received, before the fee.")
+    fee = serializers.CharField()
+    fee_asset = serializers.CharField()
+    liquidity = serializers.ChoiceField(["maker", "taker"])
+    created_at = serializers.DateTimeField()
+    sequence = serializers.IntegerField()
