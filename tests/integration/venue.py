@@ -1,0 +1,91 @@
+"""An engine and a gateway in one event loop, on the test databases and in-memory layers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from channels.layers import channel_layers
+
+from orderbook.core.commands import Command, DefineAsset, DefineInstrument, Deposit, PlaceOrder
+from orderbook.core.units import OrderType, Side, TimeInForce
+from orderbook.gateway import tail
+from orderbook.gateway.gateway import Gateway, raise_if_refused, set_gateway
+from orderbook.gateway.protocol import Answer
+from orderbook.worker.engine_worker import EngineWorker
+
+START_TIMEOUT_S = 10.0
+SYMBOL = "BTC-USDT"
+
+DEFINITIONS: tuple[Command, ...] = (
+    DefineAsset("BTC", 8),
+    DefineAsset("USDT", 8),
+    DefineInstrument(SYMBOL, "BTC", "USDT", 1_000, 10, 800, 1_000, 0, 10**12),
+)
+
+
+@asynccontextmanager
+async def running_engine() -> AsyncIterator[EngineWorker]:
+    """An engine that leads; stopped by cancellation at the end, if it has not stopped itself."""
+    worker = EngineWorker()
+    task = asyncio.create_task(worker.run())
+    leading = asyncio.create_task(worker.leading.wait())
+    await asyncio.wait({task, leading}, timeout=START_TIMEOUT_S, return_when="FIRST_COMPLETED")
+    leading.cancel()
+    if task.done():
+        task.result()
+    assert worker.leading.is_set(), "the engine did not become leader"
+    try:
+        yield worker
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError, BaseExceptionGroup):
+            await task
+
+
+@asynccontextmanager
+async def running_gateway() -> AsyncIterator[Gateway]:
+    gateway = Gateway()
+    await gateway.start()
+    set_gateway(gateway)
+    try:
+        yield gateway
+    finally:
+        await gateway.stop()
+        set_gateway(None)
+
+
+@asynccontextmanager
+async def running_venue() -> AsyncIterator[Gateway]:
+    """Engine and gateway with one instrument and the funded accounts 1 and 2."""
+    channel_layers.backends.clear()
+    tail.forget()
+    async with running_engine(), running_gateway() as gateway:
+        for command in (
+            *DEFINITIONS,
+            *(
+                Deposit(account_id, asset, 10**15, f"start:{asset}")
+                for account_id in (1, 2)
+                for asset in ("BTC", "USDT")
+            ),
+        ):
+            raise_if_refused(await gateway.submit(command))
+        yield gateway
+
+
+def limit_order(
+    account_id: int, side: Side, price_ticks: int, quantity_lots: int, client_order_id: str = ""
+) -> PlaceOrder:
+    return PlaceOrder(
+        account_id,
+        SYMBOL,
+        side,
+        OrderType.LIMIT,
+        TimeInForce.GTC,
+        price_ticks,
+        quantity_lots,
+        client_order_id,
+    )
+
+
+async def place(gateway: Gateway, *args: object, **kwargs: object) -> Answer:
+    return raise_if_refused(await gateway.submit(limit_order(*args, **kwargs)))  # type: ignore[arg-type]

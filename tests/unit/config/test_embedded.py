@@ -1,0 +1,24 @@
+"""What the embedded venue does by itself."""
+
+import threading
+
+import pytest
+
+from config import embedded
+from config.embedded import EmbeddedVenue
+
+
+def test_a_projector_that_fails_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[threading.Event] = []
+
+    class FailingOnce:
+        def run(self, stopped: threading.Event) -> None:
+            runs.append(stopped)
+            if len(runs) == 1:
+                raise OverflowError("a number that no column holds")
+            stopped.set()
+
+    monkeypatch.setattr(embedded, "Projector", FailingOnce)
+    monkeypatch.setattr(embedded, "PROJECTOR_RETRY_S", 0.0)
+    EmbeddedVenue()._project()
+    assert len(runs) == 2
