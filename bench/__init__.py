@@ -1,0 +1,1 @@
+"""Measurements of the venue; docs/performance.md says what each one tells."""
