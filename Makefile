@@ -1,0 +1,83 @@
+# Every target sets itself up: `make run` on a machine with Python and nothing else of ours works.
+#
+# PORT, DATA_DIR and HTTPS=1 reach the venue; PYTHON names the interpreter for the virtual
+# environment; ARGS is handed on to the command (make test ARGS="-k ladder").
+
+SHELL := /bin/sh
+VENV ?= .venv
+PY := $(VENV)/bin/python
+ARGS ?=
+export VENV
+
+.DEFAULT_GOAL := help
+.PHONY: help run run-full setup test coverage lint format lock sbom clean \
+	bench bench-engine bench-orders replay-mbo crash-long
+
+help: ## show this list
+	@echo "Rialto, a trading venue in a box"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r target text; do printf '%-20s %s\n' "$$target" "$$text"; done
+	@echo "Settings: PORT (8000), DATA_DIR (var), HTTPS=1, PYTHON; see .env.example"
+
+# `exec`: Ctrl-C reaches the venue once, and make has nothing to add to its orderly stop.
+run: ## the venue in one process: SQLite, no servers needed
+	@sh scripts/setup.sh run
+	@exec $(PY) manage.py run_embedded $(ARGS)
+
+run-full: ## the venue as separate processes on private PostgreSQL and Redis servers
+	@sh scripts/setup.sh run
+	@DJANGO_SETTINGS_MODULE=config.settings.embedded exec $(PY) manage.py run_full $(ARGS)
+
+setup: ## make or refresh the virtual environment, with what tests and checks need
+	@sh scripts/setup.sh dev
+
+test: setup ## every test whose servers and browser are installed
+	@exec $(PY) -m pytest $(ARGS)
+
+coverage: setup ## tests that run in one process, with line and branch coverage
+	@exec $(PY) -m pytest --cov --cov-report=term --cov-report=html tests/unit tests/property \
+		tests/integration --ignore=tests/integration/bad_input \
+		-m "not services and not browser" $(ARGS)
+
+lint: setup ## formatting, lint, types, import contracts, missing migrations
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy .
+	$(VENV)/bin/lint-imports
+	$(PY) manage.py makemigrations --check --dry-run --settings config.settings.test
+
+format: setup ## format the sources and mend what the linter can mend
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+lock: setup ## lock requirements*.in, with hashes; UPGRADE=1 takes the newest versions
+	$(VENV)/bin/uv pip compile $(LOCK_OPTIONS) requirements.in --output-file requirements.txt
+	$(VENV)/bin/uv pip compile $(LOCK_OPTIONS) requirements-dev.in \
+		--constraints requirements.txt --output-file requirements-dev.txt
+LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
+
+sbom: setup ## write build/sbom.cdx.json: what the venue is made of, in CycloneDX form
+	@mkdir -p build
+	$(VENV)/bin/cyclonedx-py requirements requirements.txt --of JSON \
+		--output-file build/sbom.cdx.json
+
+bench: bench-engine bench-orders ## all benchmarks
+
+bench-engine: setup ## commands per second of the matching core alone
+	@$(PY) -m bench.bench_engine $(ARGS)
+
+bench-orders: setup ## orders per second through the whole venue, full mode
+	@$(PY) -m bench.bench_orders $(ARGS)
+
+replay-mbo: setup ## recorded order flow through the public API: FILE=..., full mode
+	@$(PY) -m bench.replay_mbo $(FILE) $(ARGS)
+
+crash-long: setup ## a hundred kills at random moments in each mode; ARGS="--kills 200 --seed 1"
+	@$(PY) -m tests.crash --mode embedded $(ARGS)
+	@$(PY) -m tests.crash --mode full $(ARGS)
+
+clean: ## remove what was built and cached; keeps var/, where the venue's data is
+	rm -rf $(VENV) build staticfiles htmlcov .coverage .pytest_cache .hypothesis .mypy_cache \
+		.ruff_cache .import_linter_cache .schemathesis test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
