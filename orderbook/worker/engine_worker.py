@@ -126,6 +126,7 @@ class EngineWorker:
             metrics.ENGINE_LEADER.set(0)
             with contextlib.suppress(Exception):
                 await asyncio.to_thread(self._journal.close)
+            await self._snapshots.close()
 
     # -- becoming leader ----------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """When to keep the engine's state, and keeping it without holding up the journal."""
 
+import asyncio
 import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,8 @@ from orderbook.models import Snapshot
 logger = logging.getLogger(__name__)
 
 SNAPSHOTS_KEPT = 3
+CLOSE_TIMEOUT_S = 30.0
+"""How long a stop waits for a state that is being stored. Without it the next start replays more."""
 
 
 class SnapshotKeeper:
@@ -36,6 +39,12 @@ class SnapshotKeeper:
     def store(self, sequence: int, time_ns: int, state: bytes, checksum: bytes) -> None:
         """``checksum``: of the journal row that ends at ``sequence``."""
         self._storing = self._thread.submit(_store, sequence, time_ns, state, checksum)
+
+    async def close(self) -> None:
+        """Takes no more; waits for what is being stored, at most ``CLOSE_TIMEOUT_S``."""
+        self._thread.shutdown(wait=False)
+        if self._storing is not None:
+            await asyncio.wait([asyncio.wrap_future(self._storing)], timeout=CLOSE_TIMEOUT_S)
 
 
 def _store(sequence: int, time_ns: int, state: bytes, checksum: bytes) -> None:

@@ -1,6 +1,7 @@
 """Gateway, queue, engine, journal: what the design promises about a command's way through them."""
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -13,14 +14,17 @@ from orderbook.core.rejects import RejectReason
 from orderbook.core.snapshot import state_hash
 from orderbook.core.units import Side
 from orderbook.errors import EngineUnavailable, InvalidInput, OutcomeUnknown
+from orderbook.gateway import gateway as gateway_module
 from orderbook.gateway import protocol, tail
 from orderbook.gateway.gateway import Gateway
 from orderbook.models import JournalBatch, Snapshot
+from orderbook.worker import snapshots
 from orderbook.worker.engine_worker import EngineWorker
 from orderbook.worker.journal_writer import JournalWriter, LeadershipLost
 from orderbook.worker.recovery import Replica
 from orderbook.worker.verification import JournalVerifier
 from tests.integration.venue import (
+    LONG_DEADLINE_NS,
     limit_order,
     place,
     running_engine,
@@ -29,6 +33,9 @@ from tests.integration.venue import (
 )
 
 pytestmark = pytest.mark.django_db(databases=["default", "journal"], transaction=True)
+
+
+PATIENCE_S = 60.0
 
 
 def journaled_events() -> list[object]:
@@ -65,7 +72,7 @@ async def test_a_repeated_message_is_executed_once_and_answered_alike():
         layer = get_channel_layer("engine")
         reply_to = await layer.new_channel("test")
         envelope = protocol.Envelope(
-            b"r" * 16, time.time_ns() + 5 * 10**9, limit_order(1, Side.BUY, 100, 5)
+            b"r" * 16, time.time_ns() + LONG_DEADLINE_NS, limit_order(1, Side.BUY, 100, 5)
         )
         message = {
             "type": "commands",
@@ -88,7 +95,7 @@ async def test_a_repeat_after_a_restart_gets_the_first_answer():
         layer = get_channel_layer("engine")
         reply_to = await layer.new_channel("test")
         envelope = protocol.Envelope(
-            b"r" * 16, time.time_ns() + 5 * 10**9, limit_order(1, Side.BUY, 100, 5)
+            b"r" * 16, time.time_ns() + LONG_DEADLINE_NS, limit_order(1, Side.BUY, 100, 5)
         )
         message = {"type": "commands", "reply_to": reply_to, "batch": protocol.encode([envelope])}
         await layer.send(settings.ENGINE_QUEUE, message)
@@ -147,6 +154,39 @@ async def test_a_restart_resumes_exactly_where_the_engine_stopped(settings):
         assert again.levels[-1] == protocol.Level(Side.SELL, 120, 450, 1)
 
 
+async def test_an_orderly_stop_waits_for_the_snapshot_that_is_being_stored(settings, monkeypatch):
+    """Here it takes longer than everything else that a stop has to do."""
+    settings.ENGINE_SNAPSHOT_EVERY = 5
+    stopping = threading.Event()
+    store, close = snapshots._store, JournalWriter.close
+
+    def late_store(*args: object) -> None:
+        stopping.wait(PATIENCE_S)
+        store(*args)
+
+    def noted_close(writer: JournalWriter) -> None:
+        close(writer)
+        stopping.set()
+
+    monkeypatch.setattr(snapshots, "_store", late_store)
+    monkeypatch.setattr(JournalWriter, "close", noted_close)
+    async with running_venue() as gateway:
+        await place(gateway, 1, Side.BUY, 100, 5)
+    assert await in_thread(Snapshot.objects.count) == 1
+
+
+async def test_a_stop_does_not_wait_for_ever_for_a_snapshot(settings, monkeypatch):
+    settings.ENGINE_SNAPSHOT_EVERY = 5
+    monkeypatch.setattr(snapshots, "CLOSE_TIMEOUT_S", 0.05)
+    released = threading.Event()
+    monkeypatch.setattr(snapshots, "_store", lambda *args: released.wait(2 * PATIENCE_S))
+    async with asyncio.timeout(PATIENCE_S):
+        async with running_venue() as gateway:
+            await place(gateway, 1, Side.BUY, 100, 5)
+        assert not released.is_set()
+    released.set()
+
+
 async def test_the_tail_shows_what_no_projection_has_read():
     async with running_venue() as gateway:
         await place(gateway, 1, Side.BUY, 100, 5, "seen")
@@ -158,9 +198,9 @@ async def test_the_tail_shows_what_no_projection_has_read():
 
 
 async def test_without_an_engine_the_outcome_is_unknown_at_the_deadline(settings):
-    settings.COMMAND_DEADLINE_S = 0.3
     async with running_venue():
         pass
+    settings.COMMAND_DEADLINE_S = 0.3
     async with running_gateway() as gateway:
         with pytest.raises(OutcomeUnknown):
             await place(gateway, 1, Side.BUY, 100, 5)
@@ -202,11 +242,13 @@ async def test_a_second_engine_stands_by_and_takes_over():
         await place(gateway, 1, Side.BUY, 100, 5)
         standby = EngineWorker()
         task = asyncio.create_task(standby.run())
-        await asyncio.sleep(0.5)
+        answer = await place(gateway, 1, Side.BUY, 101, 5)
+        async with asyncio.timeout(PATIENCE_S):
+            while standby._replica.sequence < answer.sequence:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         assert not standby.leading.is_set()
-        await place(gateway, 1, Side.BUY, 101, 5)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await standby.leading.wait()
         async with running_gateway() as second:
             await place(second, 1, Side.BUY, 102, 5)
@@ -219,8 +261,8 @@ async def test_a_second_engine_stands_by_and_takes_over():
 
 
 async def test_a_failing_commit_ends_the_engine_without_an_answer(monkeypatch, settings):
-    settings.COMMAND_DEADLINE_S = 0.5
     async with running_venue() as gateway:
+        settings.COMMAND_DEADLINE_S = 0.5
 
         def fail(*args: object) -> bytes:
             raise OSError("no space left on device")
@@ -262,7 +304,8 @@ async def test_a_missing_row_is_found():
     assert verifier.report()["bad_sequence"] == row.first_sequence
 
 
-async def test_a_gateway_loses_its_place_to_no_unanswered_command():
+async def test_a_gateway_loses_its_place_to_no_unanswered_command(monkeypatch):
+    monkeypatch.setattr(gateway_module, "UNSENT_PATIENCE_S", PATIENCE_S)
     async with running_venue() as gateway:
         assert isinstance(gateway, Gateway)
         results = await asyncio.gather(
