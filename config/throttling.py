@@ -40,10 +40,16 @@ class ApiThrottle(BaseThrottle):
         except (RedisError, OSError) as error:
             logger.warning("requests are not counted: %s", error)
             return True
-        if not usage or not usage["should_limit"]:
+        if not usage or not usage["should_limit"] or _was_not_counted(usage):
             return True
         self._wait_s = max(1.0, float(usage["time_left"]))
         return False
 
     def wait(self) -> float | None:
         return self._wait_s
+
+
+def _was_not_counted(usage: dict[str, Any]) -> bool:
+    """The counter vanished between two steps, as when Redis restarts or is flushed. This is how
+    django-ratelimit tells it: no rate has a limit of 0 otherwise."""
+    return not usage["limit"] and usage["time_left"] < 0

@@ -57,3 +57,19 @@ def test_an_address_that_a_client_makes_up_counts_as_its_own(client: Client):
         for n in range(3)
     ]
     assert codes == [200, 200, 429]
+
+
+@pytest.mark.parametrize(("rate", "status"), [("2/m", 200), ("0/m", 429)])
+def test_nobody_is_turned_away_because_a_counter_vanished(
+    client: Client, monkeypatch, settings, rate: str, status: int
+):
+    """Redis was flushed between the two steps of counting. A rate of 0 lets nobody through."""
+    settings.API_RATES = {"user": rate, "address": rate}
+
+    def vanished(key: str) -> int:
+        raise ValueError(f"Key '{key}' not found.")
+
+    client.get("/api/v1/time")
+    if status == 200:
+        monkeypatch.setattr(cache, "incr", vanished)
+    assert client.get("/api/v1/time").status_code == status
