@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
@@ -58,6 +59,13 @@ def nothing_remembered() -> None:
     for projection in registered():
         if isinstance(projection, NotificationProjection):
             projection.listeners.forget()
+
+
+@pytest.fixture(autouse=True)
+def one_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rates are counted by the minute of the clock, which must not end in the middle of a test."""
+    now = time.time()
+    monkeypatch.setattr("django_ratelimit.core.time", SimpleNamespace(time=lambda: now))
 
 
 @contextmanager

@@ -17,6 +17,8 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 DEMO_FUNDS = {}
 RUN_BOTS = False
 LOAD_DEMO = False
+# Nearly the longest that the engine accepts: a busy machine must not make an outcome unknown.
+COMMAND_DEADLINE_S = 9.0
 if _url := env.str("TEST_DATABASE_URL", default=""):
     DATABASES = {
         alias: env.db_url("TEST_DATABASE_URL") | {"TEST": {"NAME": f"test_{alias}"}}

@@ -15,6 +15,7 @@ from orderbook.gateway import protocol
 from orderbook.worker import engine_worker, repeats
 from orderbook.worker.repeats import RecentAnswers
 from tests.integration.venue import (
+    LONG_DEADLINE_NS,
     limit_order,
     place,
     running_engine,
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.django_db(databases=["default", "journal"], transaction
 
 HOUR_NS = 3_600 * 10**9
 SECOND_NS = 10**9
+PATIENCE_S = 60.0
 
 
 class Clock:
@@ -52,7 +54,7 @@ async def jump_ahead_and_back(clock: Clock) -> None:
     """One command is journaled while the clock is an hour ahead, as after a bad time server."""
     clock.ahead_ns = HOUR_NS
     reply_to = await get_channel_layer("engine").new_channel("test")
-    deadline_ns = clock.time_ns() + 5 * SECOND_NS
+    deadline_ns = clock.time_ns() + LONG_DEADLINE_NS
     answers = await send(reply_to, b"j" * 16, deadline_ns)
     assert isinstance(answers[0].events[0], OrderAccepted)
     clock.ahead_ns = 0
@@ -67,7 +69,7 @@ async def send(reply_to: str, command_id: bytes, deadline_ns: int) -> list[proto
         "batch": protocol.encode([envelope]),
     }
     await layer.send(settings.ENGINE_QUEUE, message)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         reply = await layer.receive(reply_to)
     return protocol.decode_answers(reply["batch"])
 
@@ -87,8 +89,8 @@ async def test_a_clock_that_was_ahead_for_a_moment_stops_no_order(clock: Clock) 
 async def test_a_clock_that_was_set_back_executes_nothing_twice(clock: Clock) -> None:
     async with running_venue() as gateway:
         reply_to = await get_channel_layer("engine").new_channel("test")
-        clock.ahead_ns = 4 * SECOND_NS
-        deadline_ns = clock.time_ns() + 5 * SECOND_NS
+        clock.ahead_ns = SECOND_NS
+        deadline_ns = clock.time_ns() + LONG_DEADLINE_NS - SECOND_NS
         first = await send(reply_to, b"b" * 16, deadline_ns)
         await jump_ahead_and_back(clock)
         assert await send(reply_to, b"b" * 16, deadline_ns) == first
@@ -99,7 +101,7 @@ async def test_a_clock_that_was_set_back_executes_nothing_twice(clock: Clock) ->
 
 @pytest.mark.parametrize(
     ("ahead_s", "reason"),
-    [(11.0, RejectReason.DEADLINE_TOO_FAR), (-0.5, RejectReason.DEADLINE_PASSED)],
+    [(60.0, RejectReason.DEADLINE_TOO_FAR), (-0.5, RejectReason.DEADLINE_PASSED)],
 )
 async def test_a_command_that_was_refused_for_its_deadline_is_never_executed_later(
     clock: Clock, ahead_s: float, reason: RejectReason
@@ -110,7 +112,7 @@ async def test_a_command_that_was_refused_for_its_deadline_is_never_executed_lat
         first = await send(reply_to, b"t" * 16, deadline_ns)
         assert isinstance(first[0].events[0], OrderRejected)
         assert first[0].events[0].reason is reason
-        clock.ahead_ns = (5 if ahead_s > 0 else -5) * SECOND_NS
+        clock.ahead_ns = int(ahead_s * SECOND_NS) - LONG_DEADLINE_NS
         assert await send(reply_to, b"t" * 16, deadline_ns) == first
         depth = await gateway.query(protocol.GetDepth("BTC-USDT"))
     assert isinstance(depth, protocol.Depth)

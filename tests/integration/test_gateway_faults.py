@@ -1,7 +1,6 @@
 """What a gateway may say of a command when the queue fails at the worst moment."""
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from channels.layers import channel_layers, get_channel_layer
 
 from orderbook.core.units import Side
 from orderbook.errors import EngineUnavailable, OutcomeUnknown
+from orderbook.gateway import gateway as gateway_module
 from orderbook.gateway import protocol
 from orderbook.gateway.gateway import UNSENT_PATIENCE_S
 from tests.integration.venue import limit_order, place, running_engine, running_gateway
@@ -16,7 +16,7 @@ from tests.integration.venue import limit_order, place, running_engine, running_
 pytestmark = pytest.mark.django_db(databases=["default", "journal"], transaction=True)
 
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -58,22 +58,24 @@ async def test_a_refused_connection_after_the_delivery_is_no_proof_of_no_executi
 async def test_what_was_never_tried_on_a_dead_queue_is_certainly_not_executed(
     settings: Any,
 ) -> None:
-    settings.COMMAND_DEADLINE_S = 30.0
+    settings.COMMAND_DEADLINE_S = 10 * PATIENCE_S
     async with running_gateway() as gateway:
         queue: Any = DyingQueue(get_channel_layer("engine"))
         gateway._layer = queue
         first = asyncio.create_task(gateway.submit(limit_order(1, Side.BUY, 100, 5)))
         await queue.tried.wait()
-        started = time.monotonic()
-        with pytest.raises(EngineUnavailable):
-            await gateway.submit(limit_order(1, Side.BUY, 101, 5))
-        assert time.monotonic() - started < 3 * UNSENT_PATIENCE_S
+        async with asyncio.timeout(PATIENCE_S):
+            with pytest.raises(EngineUnavailable):
+                await gateway.submit(limit_order(1, Side.BUY, 101, 5))
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
 
 
-async def test_commands_flow_again_once_the_queue_is_back(settings: Any) -> None:
-    settings.COMMAND_DEADLINE_S = 8.0
+async def test_commands_flow_again_once_the_queue_is_back(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_module, "UNSENT_PATIENCE_S", PATIENCE_S)
+    settings.COMMAND_DEADLINE_S = 9.0
     async with running_engine(), running_gateway() as gateway:
         layer = gateway._layer
         queue: Any = DyingQueue(layer)

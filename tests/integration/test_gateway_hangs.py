@@ -1,7 +1,6 @@
 """A queue that neither takes nor refuses, and a gateway that has stopped: callers always hear."""
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -10,11 +9,11 @@ from channels.layers import channel_layers, get_channel_layer
 from orderbook.core.units import Side
 from orderbook.errors import EngineUnavailable, OutcomeUnknown
 from orderbook.gateway import gateway as gateway_module
-from orderbook.gateway.gateway import UNSENT_PATIENCE_S, Gateway
+from orderbook.gateway.gateway import Gateway
 from orderbook.gateway.protocol import GetStatus
 from tests.integration.venue import limit_order, running_gateway
 
-FAR_TOO_LONG_S = 5.0
+FAR_TOO_LONG_S = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -40,30 +39,34 @@ class HangingQueue:
         await self._layer.send(channel, message)
 
 
-async def test_a_queue_that_hangs_delays_no_deadline(settings: Any) -> None:
+@pytest.fixture
+def endless_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A send that hangs outlasts the test: whatever ends did not wait for it."""
+    monkeypatch.setattr(gateway_module, "SEND_TIMEOUT_S", 10 * FAR_TOO_LONG_S)
+
+
+async def test_a_queue_that_hangs_delays_no_deadline(settings: Any, endless_sends: None) -> None:
     settings.COMMAND_DEADLINE_S = 0.5
     async with running_gateway() as gateway:
         gateway._layer = HangingQueue(get_channel_layer("engine"))
-        started = time.monotonic()
         async with asyncio.timeout(FAR_TOO_LONG_S):
             with pytest.raises(OutcomeUnknown):
                 await gateway.submit(limit_order(1, Side.BUY, 100, 5))
-        assert time.monotonic() - started < 1.0
 
 
-async def test_what_waits_behind_a_hanging_send_is_refused_in_time(settings: Any) -> None:
+async def test_what_waits_behind_a_hanging_send_is_refused_in_time(
+    settings: Any, endless_sends: None
+) -> None:
     """Also while what was sent before is being sent again, and that hangs too."""
-    settings.COMMAND_DEADLINE_S = 30.0
+    settings.COMMAND_DEADLINE_S = 10 * FAR_TOO_LONG_S
     async with running_gateway() as gateway:
         gateway._layer = queue = HangingQueue(get_channel_layer("engine"))
         first = asyncio.create_task(gateway.submit(limit_order(1, Side.BUY, 100, 5)))
         await queue.tried.wait()
         async with asyncio.timeout(FAR_TOO_LONG_S):
             for _ in range(2):
-                started = time.monotonic()
                 with pytest.raises(EngineUnavailable):
                     await gateway.submit(limit_order(1, Side.BUY, 101, 5))
-                assert time.monotonic() - started < 2 * UNSENT_PATIENCE_S
         assert not first.done()
     with pytest.raises(OutcomeUnknown):
         await first
@@ -74,6 +77,7 @@ async def test_sending_goes_on_after_a_send_that_hung(
 ) -> None:
     settings.COMMAND_DEADLINE_S = 0.2
     monkeypatch.setattr(gateway_module, "SEND_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(gateway_module, "UNSENT_PATIENCE_S", FAR_TOO_LONG_S)
     async with running_gateway() as gateway:
         gateway._layer = queue = HangingQueue(get_channel_layer("engine"))
         async with asyncio.timeout(FAR_TOO_LONG_S):

@@ -17,6 +17,9 @@ from tests.integration.venue import place, running_engine, running_gateway, runn
 pytestmark = pytest.mark.django_db(databases=["default", "journal"], transaction=True)
 
 
+PATIENCE_S = 60.0
+
+
 async def in_thread(function, *args):  # type: ignore[no-untyped-def]
     return await asyncio.to_thread(function, *args)
 
@@ -27,7 +30,7 @@ async def history(settings: Any) -> list[int]:
     settings.ENGINE_SNAPSHOT_EVERY = 5
     price = 100
     async with running_venue() as gateway:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while price < 110 or await in_thread(Snapshot.objects.count) < 2:
                 await place(gateway, 1, Side.BUY, price, 5)
                 price += 1

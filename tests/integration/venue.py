@@ -10,10 +10,13 @@ from orderbook.core.commands import Command, DefineAsset, DefineInstrument, Depo
 from orderbook.core.units import OrderType, Side, TimeInForce
 from orderbook.gateway import tail
 from orderbook.gateway.gateway import Gateway, raise_if_refused, set_gateway
-from orderbook.gateway.protocol import Answer
+from orderbook.gateway.protocol import Answer, Query, QueryResult
 from orderbook.worker.engine_worker import EngineWorker
 
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 60.0
+QUERY_TIMEOUT_S = 60.0
+LONG_DEADLINE_NS = 9 * 10**9
+"""Nearly the longest that the engine accepts: for envelopes that must be in time."""
 SYMBOL = "BTC-USDT"
 
 DEFINITIONS: tuple[Command, ...] = (
@@ -42,9 +45,16 @@ async def running_engine() -> AsyncIterator[EngineWorker]:
             await task
 
 
+class PatientGateway(Gateway):
+    """Waits for an answer for as long as a busy machine may need for it."""
+
+    async def query(self, query: Query, *, timeout_s: float = QUERY_TIMEOUT_S) -> QueryResult:
+        return await super().query(query, timeout_s=timeout_s)
+
+
 @asynccontextmanager
 async def running_gateway() -> AsyncIterator[Gateway]:
-    gateway = Gateway()
+    gateway = PatientGateway()
     await gateway.start()
     set_gateway(gateway)
     try:
