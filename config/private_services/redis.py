@@ -9,6 +9,8 @@ import signal
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from config.data_folder import kept_port, kept_secret
 from config.private_services.binaries import redis_binary
@@ -96,4 +98,6 @@ class PrivateRedis:
             password=self.password,
             socket_timeout=2,
             socket_connect_timeout=2,
+            # Whoever waits for the server asks again; the client's own pauses would be seconds.
+            retry=Retry(NoBackoff(), 0),
         )
