@@ -6,6 +6,10 @@ import socket
 from pathlib import Path
 
 _SECRET_BYTES = 64
+_FIRST_PORT = 20_000
+_PORT_TRIES = 100
+_OUTGOING_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_USUAL_FIRST_OUTGOING_PORT = 32_768
 
 
 def kept_secret(path: Path, *, size_bytes: int = _SECRET_BYTES) -> str:
@@ -37,12 +41,30 @@ def kept_port(path: Path) -> int:
             return port
     except (FileNotFoundError, ValueError):
         pass
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{port}\n")
     return port
+
+
+def free_port() -> int:
+    """A free loopback port, if possible none that the system gives to outgoing connections: one of
+    those might have it while its server is down for a moment."""
+    for _ in range(_PORT_TRIES):
+        port = _FIRST_PORT + secrets.randbelow(_first_outgoing_port() - _FIRST_PORT)
+        if port_is_free(port):
+            return port
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _first_outgoing_port() -> int:
+    try:
+        first = int(_OUTGOING_PORTS.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        first = _USUAL_FIRST_OUTGOING_PORT
+    return max(first, _FIRST_PORT + 1)
 
 
 def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
