@@ -88,7 +88,7 @@ class Audit:
         from orderbook.gateway.gateway import get_gateway
         from orderbook.gateway.protocol import GetStateHash
 
-        found = get_gateway().query_blocking(GetStateHash(), timeout_s=30.0)
+        found = get_gateway().query_blocking(GetStateHash(), timeout_s=60.0)
         if found.state_hash != replayed_hash:  # type: ignore[union-attr]
             self.faults.append(f"live state {found}, full replay {replayed_hash}")
 

@@ -20,6 +20,10 @@ from tests.support.full_venue import FullVenue
 
 SNAPSHOT_EVERY = "150"
 """Few commands between snapshots, so that recovery starts from one nearly every time."""
+ENOUGH_ORDERS = 60
+"""Acknowledged at least, before each kill: on a slow machine it comes later."""
+ORDERS_FOR_A_SNAPSHOT = 200
+"""Acknowledged after the last kill, so that the last engine has stored one."""
 LONGEST_RUN_S = 1.5
 """The flow runs for a random time up to this before a kill."""
 LONGEST_START_S = 2.5
@@ -59,7 +63,7 @@ async def embedded(
             killed += await _kill_and_check(venue, flow, rng, kills - killed)
             say(f"kill {killed} of {kills}: {flow.summary()}")
         flow.run()
-        await asyncio.sleep(LONGEST_RUN_S)
+        await flow.acknowledged(ORDERS_FOR_A_SNAPSHOT)
         await flow.close()
         if code := await asyncio.to_thread(venue.stop):
             flow.records.faults.append(f"the venue's exit code was {code}:\n{venue.log()[-3000:]}")
@@ -75,7 +79,7 @@ async def embedded(
 async def _kill_and_check(venue: EmbeddedVenue, flow: Flow, rng: random.Random, most: int) -> int:
     """Lets the flow run, kills, now and then kills the next start too; gives how many kills."""
     flow.run()
-    await asyncio.sleep(rng.uniform(0.02, LONGEST_RUN_S))
+    await _run_for_a_while(flow, rng)
     venue.kill()
     killed = 1
     while killed < most and rng.random() < 0.2:
@@ -88,12 +92,20 @@ async def _kill_and_check(venue: EmbeddedVenue, flow: Flow, rng: random.Random, 
     return killed
 
 
+async def _run_for_a_while(flow: Flow, rng: random.Random) -> None:
+    longest = asyncio.create_task(asyncio.sleep(rng.uniform(0.02, LONGEST_RUN_S)))
+    await flow.acknowledged(ENOUGH_ORDERS)
+    await longest
+
+
 async def _cut_off_start(venue: EmbeddedVenue, after_s: float) -> None:
     """Kills a venue that is still recovering, or has just got ready."""
     start = asyncio.create_task(asyncio.to_thread(venue.start))
     await asyncio.sleep(after_s)
     venue.kill()
     await asyncio.gather(start, return_exceptions=True)
+    # A start that a busy machine had not even begun by then came too late for the first kill.
+    venue.kill()
 
 
 async def full(
@@ -124,13 +136,14 @@ async def full(
         await flow.open()
         flow.run()
         for number in range(1, kills + 1):
-            await asyncio.sleep(rng.uniform(0.02, LONGEST_RUN_S))
+            await _run_for_a_while(flow, rng)
             victim = rng.choices(list(VICTIMS), list(VICTIMS.values()))[0]
             pid = venue.kill(victim)
             await asyncio.to_thread(venue.wait_for_another, victim, pid)
             await flow.check()
             say(f"kill {number} of {kills} ({victim}): {flow.summary()}")
-        await asyncio.sleep(LONGEST_RUN_S)
+        await flow.acknowledged(ORDERS_FOR_A_SNAPSHOT)
+        await asyncio.to_thread(venue.wait_for_a_snapshot)
         await flow.pause()
         await flow.settle()
         await flow.check()

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from tests.crash.records import Claim, Placement, Records
-from tests.crash.trader import Told, Trader
+from tests.crash.trader import Told, Trader, pause_of
 
 LANES = 2
 """Requests that one trader keeps under way."""
@@ -21,6 +21,7 @@ SAMPLE = 5
 """Older orders of each trader that a check reads again, one by one."""
 SETTLE_TIMEOUT_S = 120.0
 SETTLED_AT_ONCE = 32
+ACKNOWLEDGED_POLL_S = 0.01
 LOOK_UP_PAUSE_S = 0.1
 
 
@@ -52,7 +53,7 @@ class Flow:
         """By account: newest order id at the last check."""
 
     async def open(self) -> None:
-        async with httpx.AsyncClient(base_url=self._url, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=self._url, timeout=60) as client:
             for number in range(self._trader_count):
                 token = await _sign_up(client, f"{self._name}-{number}")
                 trader = Trader(self._url, token, self.records)
@@ -86,6 +87,14 @@ class Flow:
         """Orders of which at least one of these was said."""
         wanted = set(claims)
         return sum(not wanted.isdisjoint(p.claims) for p in self.records.placements)
+
+    async def acknowledged(self, more: int) -> None:
+        """Until so many more orders have been acknowledged."""
+        wanted = self.count(Claim.ACKNOWLEDGED) + more
+        deadline = time.monotonic() + SETTLE_TIMEOUT_S
+        while self.count(Claim.ACKNOWLEDGED) < wanted:
+            assert time.monotonic() < deadline, f"orders are not acknowledged: {self.summary()}"
+            await asyncio.sleep(ACKNOWLEDGED_POLL_S)
 
     def summary(self) -> dict[str, int]:
         placements = self.records.placements
@@ -169,8 +178,8 @@ async def _sign_up(client: httpx.AsyncClient, username: str) -> str:
         "password": PASSWORD,
     }
     deadline = time.monotonic() + SETTLE_TIMEOUT_S
-    while (response := await client.post("/api/v1/signup", json=body)).status_code == 503:
+    while (response := await client.post("/api/v1/signup", json=body)).status_code in (429, 503):
         assert time.monotonic() < deadline, f"nobody can sign up: {response.text}"
-        await asyncio.sleep(LOOK_UP_PAUSE_S)
+        await asyncio.sleep(pause_of(response))
     response.raise_for_status()
     return str(response.json()["access"])

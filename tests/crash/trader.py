@@ -11,6 +11,10 @@ import httpx
 from tests.crash.records import CancelAll, Claim, Placement, Records
 
 REQUEST_TIMEOUT_S = 30.0
+READ_TIMEOUT_S = 120.0
+"""How long a read is tried again where the venue says that it may succeed later."""
+LONGEST_PAUSE_S = 5.0
+"""A Retry-After is followed up to this; then the venue is simply asked again."""
 DOWN_PAUSE_S = 0.1
 """Pause after an answer that says that the venue is away."""
 MAX_OPEN = 40
@@ -57,9 +61,7 @@ class Trader:
         self.placements: dict[str, Placement] = {}
 
     async def open(self) -> None:
-        response = await self._client.get("/api/v1/me")
-        response.raise_for_status()
-        self.account_id = int(response.json()["id"])
+        self.account_id = int((await self._read("/api/v1/me")).json()["id"])
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -143,7 +145,7 @@ class Trader:
         """The order by its client order id; False where there is none, None for no answer."""
         path = f"/api/v1/orders/client:{client_order_id}"
         try:
-            response = await self._client.get(path)
+            response = await self._send("GET", path)
         except httpx.HTTPError:
             return None
         if response.status_code == 200:
@@ -160,9 +162,7 @@ class Trader:
         orders: list[dict[str, Any]] = []
         params: dict[str, str] = {"limit": "500"}
         while True:
-            response = await self._client.get("/api/v1/orders", params=params)
-            response.raise_for_status()
-            page = response.json()
+            page = (await self._read("/api/v1/orders", params=params)).json()
             orders += page["results"]
             if not page["next"] or orders[-1]["id"] <= down_to_id:
                 return orders
@@ -183,9 +183,33 @@ class Trader:
 
     # -- HTTP ---------------------------------------------------------------------------------
 
+    async def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """Sends it, and again where it was throttled, which executes nothing."""
+        deadline = time.monotonic() + READ_TIMEOUT_S
+        while True:
+            response = await self._client.request(method, path, **arguments)
+            if response.status_code != 429 or time.monotonic() > deadline:
+                return response
+            await asyncio.sleep(pause_of(response))
+
+    async def _read(self, path: str, **arguments: Any) -> httpx.Response:
+        """The answer to a read that must succeed, maybe after a moment in which it cannot."""
+        deadline = time.monotonic() + READ_TIMEOUT_S
+        while True:
+            try:
+                response = await self._send("GET", path, **arguments)
+                if response.status_code != 503 or time.monotonic() > deadline:
+                    response.raise_for_status()
+                    return response
+                await asyncio.sleep(pause_of(response))
+            except httpx.TransportError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(DOWN_PAUSE_S)
+
     async def _request(self, method: str, path: str, **arguments: Any) -> Reply:
         try:
-            response = await self._client.request(method, path, **arguments)
+            response = await self._send(method, path, **arguments)
         except (httpx.ConnectError, httpx.ConnectTimeout):
             return Reply(Claim.NOT_EXECUTED, {})
         except httpx.HTTPError:
@@ -215,6 +239,12 @@ class Trader:
 
     def _fault(self, text: str) -> None:
         self._records.faults.append(text)
+
+
+def pause_of(response: httpx.Response) -> float:
+    """Seconds to wait before the same is asked again."""
+    told = response.headers.get("retry-after", "")
+    return min(float(told), LONGEST_PAUSE_S) if told.isdigit() else DOWN_PAUSE_S
 
 
 def _random_order(rng: random.Random, client_order_id: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from tests.support.full_venue import FullVenue, Servers, full_venue, private_ser
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 DEADLINE_S = 5.0
 ENOUGH = 60
 """Acknowledgements that show that the venue works."""

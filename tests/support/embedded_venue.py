@@ -1,7 +1,6 @@
 """An embedded venue as a process of its own, as `make run` starts it."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,16 +10,18 @@ from pathlib import Path
 
 import httpx
 
+from config.data_folder import free_port
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 60.0
+REQUEST_TIMEOUT_S = 60.0
+LONG_DEADLINE_S = "9"
+"""Nearly the longest that an engine accepts: answers may take long on a busy machine."""
 PASSWORD = "rialto-demo"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+__all__ = ["EmbeddedVenue", "embedded_venue", "free_port"]
 
 
 class EmbeddedVenue:
@@ -38,6 +39,7 @@ class EmbeddedVenue:
             "PORT": str(self.port),
             "RUN_BOTS": "0",
             "LOG_FORMAT": "console",
+            "COMMAND_DEADLINE_S": LONG_DEADLINE_S,
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
@@ -75,7 +77,7 @@ class EmbeddedVenue:
 
     def _ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200
+            return httpx.get(f"{self.url}/readyz", timeout=REQUEST_TIMEOUT_S).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -99,7 +101,9 @@ class EmbeddedVenue:
 
     def token(self, username: str) -> str:
         response = httpx.post(
-            f"{self.url}/api/v1/signin", json={"username": username, "password": PASSWORD}
+            f"{self.url}/api/v1/signin",
+            json={"username": username, "password": PASSWORD},
+            timeout=REQUEST_TIMEOUT_S,
         )
         response.raise_for_status()
         return str(response.json()["access"])

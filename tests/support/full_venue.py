@@ -15,13 +15,14 @@ from typing import Any
 import httpx
 import redis
 
+from config.data_folder import free_port
 from config.private_services import PrivatePostgres, PrivateRedis
 from config.processes import ProcessSpec, spawn, stop
-from tests.support.embedded_venue import ROOT, free_port
+from tests.support.embedded_venue import LONG_DEADLINE_S, REQUEST_TIMEOUT_S, ROOT
 
-START_TIMEOUT_S = 150.0
-RESTART_TIMEOUT_S = 90.0
-STOP_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 300.0
+RESTART_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 120.0
 SHOWN_LOG_CHARACTERS = 6_000
 
 
@@ -119,6 +120,7 @@ class FullVenue:
             "PORT": str(self.port),
             "RUN_BOTS": "0",
             "LOG_FORMAT": "console",
+            "COMMAND_DEADLINE_S": LONG_DEADLINE_S,
             **environment,
         }
         self.facts: dict[str, Any] = {}
@@ -135,7 +137,7 @@ class FullVenue:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        wait_until(self._started, f"the venue starts:\n{self.log()}", START_TIMEOUT_S)
+        wait_until(self._started, "the venue starts", START_TIMEOUT_S)
         self.facts = json.loads(self._ready_file.read_text())
 
     def _started(self) -> bool:
@@ -146,7 +148,7 @@ class FullVenue:
 
     def is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+            return httpx.get(f"{self.url}/readyz", timeout=REQUEST_TIMEOUT_S).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -164,6 +166,14 @@ class FullVenue:
         wait_until(
             lambda: self.pid_of(name) != old_pid and self.is_ready(),
             f"{name} is back",
+            RESTART_TIMEOUT_S,
+        )
+
+    def wait_for_a_snapshot(self) -> None:
+        """Until an engine has stored one at any time, as its log says."""
+        wait_until(
+            lambda: b"snapshot at " in self.log_path.read_bytes(),
+            "a snapshot is stored",
             RESTART_TIMEOUT_S,
         )
 
