@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 SNAPSHOTS_KEPT = 3
 CLOSE_TIMEOUT_S = 30.0
-"""How long a stop waits for a state that is being stored. Without it the next start replays more."""
+"""How long a stop waits for a state that is being stored: without it a start replays more."""
 
 
 class SnapshotKeeper:

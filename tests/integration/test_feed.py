@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from typing import Any
 
 import pytest
 from channels_redis.pubsub import RedisPubSubChannelLayer
@@ -28,7 +29,8 @@ class Heard:
 
 async def noticed_silence(feed: Feed) -> None:
     """Until the feed has waited for the engine in vain, and began to listen anew."""
-    layer, channels = feed._layer, set()
+    layer: Any = feed._layer
+    channels: set[str] = set()
     async with asyncio.timeout(WAIT_S):
         while len(channels) < 3:
             channels.update(layer.channels)

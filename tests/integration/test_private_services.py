@@ -65,7 +65,7 @@ def test_postgres_commits_durably_and_listens_on_loopback_only(
 def test_postgres_refuses_a_wrong_password(postgres_server: PrivatePostgres) -> None:
     url = postgres_server.url.replace(postgres_server.password, "wrong")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        psycopg.connect(url, connect_timeout=5)
+        psycopg.connect(url, connect_timeout=60)
 
 
 def test_postgres_keeps_its_data_and_port_over_a_kill(data_dir: Path) -> None:
@@ -144,7 +144,7 @@ def test_redis_ends_a_server_that_an_earlier_start_left_running(data_dir: Path) 
     first = new_redis(data_dir)
     with running(first.spec(), data_dir / "log") as leftover:
         new_redis(data_dir)
-        assert leftover.wait(10) == 0
+        assert leftover.wait(60) == 0
 
 
 def test_passwords_are_readable_by_their_owner_alone(data_dir: Path) -> None:

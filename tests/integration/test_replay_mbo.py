@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 DATABASE = "replay_mbo"
 SNAPSHOT_ORDERS = 60
 FLOW_RECORDS = 240
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 
 
 @pytest.fixture(scope="module")

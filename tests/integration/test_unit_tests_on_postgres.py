@@ -11,7 +11,7 @@ import pytest
 from config.private_services import PrivatePostgres
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT_S = 300
+TIMEOUT_S = 1_200
 TESTS = (
     "tests/integration/test_pipeline.py",
     "tests/integration/test_recovery.py",

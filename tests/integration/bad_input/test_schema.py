@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 EXAMPLES = 40
 """Generated requests of each operation."""
+ANSWER_TIMEOUT_S = 60.0
 
 schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
 
@@ -31,4 +32,5 @@ def test_documented_operations(case: schemathesis.Case, venue: EmbeddedVenue, to
         base_url=venue.url,
         headers={"Authorization": f"Bearer {token}"},
         excluded_checks=[positive_data_acceptance],
+        timeout=ANSWER_TIMEOUT_S,
     )

@@ -12,7 +12,7 @@ from tests.support.embedded_venue import EmbeddedVenue
 
 pytestmark = pytest.mark.slow
 
-ANSWER_TIMEOUT_S = 20.0
+ANSWER_TIMEOUT_S = 60.0
 
 
 def stream(venue: EmbeddedVenue, path: str = "/ws/stream") -> ClientConnection:

@@ -37,7 +37,7 @@ async def ask(script: Script, requests: int = 1) -> list[tuple[int, bytes]]:
         request = with_body(head, b'{"symbol":"BTC-USDT"}')
         connection = await connect(address, answered, lambda lost: done.set())
         connection.send(request)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await done.wait()
         connection.close()
     return answers

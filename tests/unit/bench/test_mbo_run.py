@@ -39,7 +39,7 @@ async def replayed(
     due_s: Callable[[Step], float] = lambda step: 0.0,
     connections: int = 3,
 ) -> Replay:
-    async with fake_venue(script) as address, asyncio.timeout(10):
+    async with fake_venue(script) as address, asyncio.timeout(60):
         requests = Requests(address, "T-USD", {BID: "bids", ASK: "asks"})
         replay = Replay(address, requests, Planner(WINDOW).steps(records), due_s)
         await replay.run(connections)

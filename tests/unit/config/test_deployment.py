@@ -68,7 +68,7 @@ def compose_config(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 

@@ -30,7 +30,7 @@ def load(tmp_path: Path, expression: str = "'loaded'", **environment: str | None
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     return (result.stdout if result.returncode == 0 else result.stderr).strip().splitlines()[-1]
 

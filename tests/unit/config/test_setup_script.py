@@ -41,7 +41,7 @@ def setup(project: Path, **environment: str) -> "subprocess.CompletedProcess[str
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -95,7 +95,7 @@ def test_make_lists_its_targets_and_needs_nothing_for_it(tmp_path: Path) -> None
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=300,
     )
     targets = {line.split()[1] for line in result.stdout.splitlines() if line.startswith("  make ")}
     assert targets >= {"run", "run-full", "test", "lint", "bench", "lock", "clean", "sbom"}

@@ -13,7 +13,7 @@ from config import supervisor as module
 from config.processes import ProcessSpec
 from config.supervisor import Lines, StartFailed, StopRequested, Supervisor
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 @pytest.fixture

@@ -180,7 +180,8 @@ async def test_a_changed_instrument_is_known_and_told_at_once(hub, feed):
     assert recorder.changes[-1].definition == changed
 
 
-async def test_a_read_waits_for_the_sequence_that_it_needs(hub, feed):
+async def test_a_read_waits_for_the_sequence_that_it_needs(hub, feed, monkeypatch):
+    monkeypatch.setattr(replica, "FRESHNESS_WAIT_S", 60.0)
     reading = asyncio.create_task(hub.fresh_view(SYMBOL, 12))
     await asyncio.sleep(0)
     feed.send(batch(11))
@@ -195,7 +196,8 @@ async def test_a_read_of_what_does_not_come_gives_up(hub, monkeypatch):
     assert await hub.fresh_view(SYMBOL, 1_000) is None
 
 
-async def test_other_threads_can_read(hub):
+async def test_other_threads_can_read(hub, monkeypatch):
+    monkeypatch.setattr(replica, "FRESHNESS_WAIT_S", 60.0)
     view = await asyncio.to_thread(hub.read_from_thread, SYMBOL, 10)
     assert view.best_bid.price_ticks == 99
 

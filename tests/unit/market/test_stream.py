@@ -21,6 +21,7 @@ from tests.unit.market.builders import SYMBOL, batch, depth, eventually, level, 
 # that an earlier test has used may still hold one.
 pytestmark = pytest.mark.django_db(databases=["default", "journal"], transaction=True)
 
+WAIT_S = 60.0
 DEPTH, TRADES, TICKER = f"depth@{SYMBOL}", f"trades@{SYMBOL}", f"ticker@{SYMBOL}"
 
 
@@ -31,7 +32,7 @@ class Client:
         self.socket = WebsocketCommunicator(StreamConsumer.as_asgi(), f"/ws/stream{query}")
 
     async def connect(self) -> "Client":
-        connected, _ = await self.socket.connect()
+        connected, _ = await self.socket.connect(WAIT_S)
         assert connected
         return self
 
@@ -40,7 +41,7 @@ class Client:
         await self.socket.send_to(text_data=text)
 
     async def read(self) -> dict[str, Any]:
-        return json.loads(await self.socket.receive_from(timeout=5))
+        return json.loads(await self.socket.receive_from(timeout=WAIT_S))
 
     async def ask(self, message: Any) -> dict[str, Any]:
         await self.send(message)
@@ -55,7 +56,7 @@ class Client:
     async def close_code(self) -> int:
         """Reads to the end."""
         while True:
-            message = await self.socket.receive_output(timeout=5)
+            message = await self.socket.receive_output(timeout=WAIT_S)
             if message["type"] == "websocket.close":
                 return int(message["code"])
 
@@ -70,7 +71,7 @@ async def clients() -> AsyncIterator[Any]:
 
     yield connect
     for client in opened:
-        await client.socket.disconnect()
+        await client.socket.disconnect(timeout=WAIT_S)
 
 
 @pytest.fixture
@@ -209,7 +210,7 @@ async def test_nobody_listens_to_the_hub_once_all_have_left(clients, hub):
     first = await clients()
     await first.subscribe(DEPTH, TICKER)
     assert len(hub._listeners) == 2
-    await first.socket.disconnect()
+    await first.socket.disconnect(timeout=WAIT_S)
     assert hub._listeners == []
 
 
@@ -371,10 +372,20 @@ async def test_the_socket_ends_with_its_token(client, secrets):
     assert await client.close_code() == 4401
 
 
-async def test_a_new_token_keeps_the_socket_open(client, secrets):
-    await client.ask({"op": "auth", "token": "7:0.05"})
+async def test_a_new_token_keeps_the_socket_open(client, secrets, monkeypatch):
+    timers: list[asyncio.TimerHandle] = []
+    expire_at = StreamConsumer._expire_at
+
+    def noted(consumer: StreamConsumer, expires_at_s: int) -> None:
+        expire_at(consumer, expires_at_s)
+        assert consumer.expiry is not None
+        timers.append(consumer.expiry)
+
+    monkeypatch.setattr(StreamConsumer, "_expire_at", noted)
+    await client.ask({"op": "auth", "token": "7:60"})
     await client.ask({"op": "auth", "token": "7:3600"})
-    assert await client.socket.receive_nothing(timeout=0.15)
+    assert [timer.cancelled() for timer in timers] == [True, False]
+    assert timers[1].when() - timers[0].when() == pytest.approx(3540, abs=30)
     assert (await client.ask({"op": "ping"}))["op"] == "pong"
 
 

@@ -8,7 +8,7 @@ from market import live
 from market.live import Channel, FragmentConsumer, LatestSlot
 from orderbook.gateway.feed import Feed, set_feed
 
-WAIT_S = 2.0
+WAIT_S = 60.0
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,7 @@ from trading.services import cancel_order_blocking, place_order_blocking
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "journal"])
 
-WAIT_S = 5.0
+WAIT_S = 60.0
 PRIVATE = ("open-orders", "own-fills", "balances", "toasts", "notification-count")
 
 
@@ -115,7 +115,7 @@ async def open_page(hub: FakeHub, feed: FakeFeed) -> AsyncIterator[Any]:
 
     yield open_
     for page in opened:
-        await page.socket.disconnect()
+        await page.socket.disconnect(timeout=WAIT_S)
 
 
 async def user_of(account_id: int) -> User:
@@ -239,7 +239,7 @@ async def test_the_last_page_that_closes_leaves_nothing_running(
     await page.until("ladder", "ladder")
     assert hub.listeners
     assert feed.listeners
-    await page.socket.disconnect()
+    await page.socket.disconnect(timeout=WAIT_S)
     assert hub.listeners == []
     assert feed.listeners == []
 

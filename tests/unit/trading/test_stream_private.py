@@ -21,7 +21,7 @@ from trading.order_entry import Reference
 from trading.stream_private import PrivateChannels, authenticate
 
 pytestmark = pytest.mark.django_db(databases=["default", "journal"], transaction=True)
-DEADLINE_S = 5.0
+DEADLINE_S = 60.0
 
 
 class Subscriber:
