@@ -7,24 +7,42 @@ read is passed over for an older one, or for the journal's first row.
 
 import logging
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from django.db.models import Q
 
+from orderbook import garbage
 from orderbook.core.engine import Engine
 from orderbook.core.errors import SnapshotCorrupt
-from orderbook.core.snapshot import restore, state_hash
-from orderbook.gateway.protocol import Answer, encode
+from orderbook.core.events import Event
+from orderbook.core.snapshot import restore, stored_hash
+from orderbook.gateway.protocol import encode
 from orderbook.journal import (
     GENESIS_CHECKSUM,
-    Batch,
+    Executed,
     JournalDamaged,
-    read_batches,
-    verified_batches,
+    Row,
+    answered_commands,
+    checksum_at,
+    decode_row,
+    encode_entries,
+    executed_commands,
+    verified_rows,
 )
 from orderbook.models import JournalBatch, ProjectionCursor, Snapshot
 from orderbook.worker.repeats import MAX_REMEMBERED, REMEMBERED_NS, RecentAnswers
 
 logger = logging.getLogger(__name__)
+
+
+class _Memory(NamedTuple):
+    """Which of the journal's commands a repeat may still ask for."""
+
+    since_ns: int
+    after_sequence: int
+
+    def reaches(self, row: Row) -> bool:
+        return row.time_ns >= self.since_ns and row.last_sequence > self.after_sequence
 
 
 class Replica:
@@ -38,81 +56,111 @@ class Replica:
 
     def recover(self) -> None:
         """Loads the newest snapshot that can be read, and follows the journal to its end."""
-        sequences = Snapshot.objects.order_by("-sequence").values_list("sequence", flat=True)
-        for sequence in list(sequences):
-            try:
-                self._load(Snapshot.objects.get(sequence=sequence))
-                break
-            except Snapshot.DoesNotExist:
-                continue
-            except SnapshotCorrupt as error:
-                logger.error("the snapshot at %d cannot be used: %s", sequence, error)
-        self._remember_before(self.sequence)
-        count = self.follow()
+        with garbage.paused():
+            self._load_newest()
+            self._remember_before(self.sequence)
+            count = self.follow()
         logger.info("recovered: snapshot at %d, %d commands replayed", self.sequence - count, count)
 
     def follow(self) -> int:
         """Applies every row that has been added since; returns the number of commands."""
         before = self.sequence
-        for batch in verified_batches(self.sequence, self.checksum):
-            self.apply(batch)
+        memory = _memory()
+        for row in verified_rows(self.sequence, self.checksum):
+            self.apply(row)
+            if memory.reaches(row):
+                self._remember(row)
         return self.sequence - before
 
-    def apply(self, batch: Batch) -> None:
-        for sequence, entry in enumerate(batch.entries, batch.first_sequence):
-            events = self.engine.apply(entry.command, batch.time_ns)
-            if events != entry.events:
-                raise JournalDamaged(
-                    sequence, f"replay gives {events!r}, the journal has {entry.events!r}"
-                )
+    def apply(self, row: Row) -> list[list[Event]]:
+        """The events of each of the row's commands, which are those that the journal has."""
+        executed = executed_commands(row)
+        apply, time_ns = self.engine.apply, row.time_ns
+        events = [apply(entry.command, time_ns) for entry in executed]
+        _compare(row, executed, events)
         for book in self.engine.books.values():
             book.drain_changes()
-        self.sequence = batch.last_sequence
-        self.checksum = batch.checksum
-        self._remember(batch)
+        self.sequence = row.last_sequence
+        self.checksum = row.checksum
+        return events
+
+    def _load_newest(self) -> None:
+        sequences = Snapshot.objects.order_by("-sequence").values_list("sequence", flat=True)
+        for sequence in list(sequences):
+            try:
+                self._load(Snapshot.objects.get(sequence=sequence))
+                return
+            except Snapshot.DoesNotExist:
+                continue
+            except SnapshotCorrupt as error:
+                logger.error("the snapshot at %d cannot be used: %s", sequence, error)
 
     def _load(self, snapshot: Snapshot) -> None:
         """Raises SnapshotCorrupt; and JournalDamaged where the journal has lost what the snapshot
         has, which is no matter of time but of acknowledged commands."""
-        row = JournalBatch.objects.filter(last_sequence=snapshot.sequence).first()
-        if row is None or bytes(row.checksum) != bytes(snapshot.journal_checksum):
+        if checksum_at(snapshot.sequence) != bytes(snapshot.journal_checksum):
             raise JournalDamaged(snapshot.sequence, "the snapshot belongs to another journal")
-        engine = restore(bytes(snapshot.state))
-        if state_hash(engine) != bytes(snapshot.state_hash).hex():
+        state = bytes(snapshot.state)
+        engine = restore(state)
+        if stored_hash(state) != bytes(snapshot.state_hash).hex():
             raise SnapshotCorrupt("the state has another hash")
         self.engine = engine
         self.sequence = snapshot.sequence
         self.checksum = bytes(snapshot.journal_checksum)
 
-    def _remember(self, batch: Batch) -> None:
-        for sequence, entry in enumerate(batch.entries, batch.first_sequence):
-            answer = Answer(entry.command_id, sequence, batch.time_ns, entry.events)
-            self.answers.remember(entry.command_id, batch.time_ns, encode(answer))
-        self.answers.forget_before(batch.time_ns)
-
     def _remember_before(self, sequence: int) -> None:
         """Answers that rows covered by the snapshot gave, as far back as repeats may ask."""
-        newest = JournalBatch.objects.order_by("-first_sequence").first()
-        if newest is None or sequence == 0:
-            return
-        for batch in _batches_between(newest.time_ns - REMEMBERED_NS, sequence):
-            self._remember(batch)
+        if sequence:
+            for row in _rows_until(sequence, _memory()):
+                self._remember(row)
+
+    def _remember(self, row: Row) -> None:
+        for sequence, entry in enumerate(answered_commands(row), row.first_sequence):
+            answer = encode((entry.command_id, sequence, row.time_ns, entry.events))
+            self.answers.remember(entry.command_id, row.time_ns, answer)
+        self.answers.forget_before(row.time_ns)
 
 
-def _batches_between(since_ns: int, last_sequence: int) -> Iterator[Batch]:
-    """Rows from a time on, or the newest MAX_REMEMBERED commands where those are fewer."""
+def _compare(row: Row, executed: list[Executed], events: list[list[Event]]) -> None:
+    """Raises JournalDamaged for the first command that gave other events than the journal has.
+
+    Bytes first: reading the journal's events takes as long as applying the commands. Rows of an
+    earlier version may have other bytes for the same events.
+    """
+    again = [
+        (one.command_id, one.command, given) for one, given in zip(executed, events, strict=True)
+    ]
+    if encode_entries(again) == row.payload:
+        return
+    entries = decode_row(row).entries
+    for sequence, (entry, given) in enumerate(
+        zip(entries, events, strict=True), row.first_sequence
+    ):
+        if entry.events != given:
+            raise JournalDamaged(
+                sequence, f"replay gives {given!r}, the journal has {entry.events!r}"
+            )
+
+
+def _memory() -> _Memory:
+    newest = JournalBatch.objects.order_by("-first_sequence")
+    last_sequence, time_ns = newest.values_list("last_sequence", "time_ns").first() or (0, 0)
+    return _Memory(time_ns - REMEMBERED_NS, last_sequence - MAX_REMEMBERED)
+
+
+def _rows_until(last_sequence: int, memory: _Memory) -> Iterator[Row]:
+    """Rows that the memory reaches, up to the one that ends at ``last_sequence``."""
     before = JournalBatch.objects.filter(
-        Q(time_ns__lt=since_ns) | Q(last_sequence__lte=last_sequence - MAX_REMEMBERED),
+        Q(time_ns__lt=memory.since_ns) | Q(last_sequence__lte=memory.after_sequence),
         last_sequence__lte=last_sequence,
-    )
-    newest = before.order_by("-first_sequence").values_list("last_sequence", flat=True)[:1]
-    after = newest[0] if newest else 0
-    while after < last_sequence:
-        for batch in read_batches(after):
-            if batch.first_sequence > last_sequence:
-                return
-            yield batch
-            after = batch.last_sequence
+    ).order_by("-first_sequence")
+    after = before.values_list("last_sequence", flat=True).first() or 0
+    checksum = checksum_at(after)
+    assert checksum is not None
+    for row in verified_rows(after, checksum):
+        if row.first_sequence > last_sequence:
+            return
+        yield row
 
 
 def table_ends() -> dict[str, int]:

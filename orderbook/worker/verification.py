@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from orderbook.core.events import EpochOpened
+from orderbook.core.events import EpochOpened, Event
 from orderbook.core.invariants import InvariantBroken, check
 from orderbook.core.snapshot import snapshot, state_hash
-from orderbook.journal import Batch, JournalDamaged, verified_batches
+from orderbook.journal import JournalDamaged, Row, verified_rows
 from orderbook.models import Epoch, Snapshot
 from orderbook.worker.recovery import Replica, check_tables, table_ends
 
@@ -33,8 +33,8 @@ class JournalVerifier:
         self._epochs = set(Epoch.objects.values_list("number", flat=True))
         tables = table_ends()
         try:
-            for batch in verified_batches(replica.sequence, replica.checksum):
-                self._verify(batch)
+            for row in verified_rows(replica.sequence, replica.checksum):
+                self._verify(row)
                 yield replica.sequence
             self._check_invariants()
             if beyond := min(self._unseen, default=0):
@@ -57,29 +57,29 @@ class JournalVerifier:
             report |= {"bad_sequence": self.fault.sequence, "detail": self.fault.detail}
         return report
 
-    def _verify(self, batch: Batch) -> None:
-        if batch.epoch < self._epoch:
-            raise JournalDamaged(batch.first_sequence, f"epoch {batch.epoch} after {self._epoch}")
-        if batch.time_ns < self._time_ns:
-            raise JournalDamaged(batch.first_sequence, "time runs backwards")
-        self._epoch, self._time_ns = batch.epoch, batch.time_ns
+    def _verify(self, row: Row) -> None:
+        if row.epoch < self._epoch:
+            raise JournalDamaged(row.first_sequence, f"epoch {row.epoch} after {self._epoch}")
+        if row.time_ns < self._time_ns:
+            raise JournalDamaged(row.first_sequence, "time runs backwards")
+        self._epoch, self._time_ns = row.epoch, row.time_ns
         try:
-            self._replica.apply(batch)
+            events = self._replica.apply(row)
         except InvariantBroken as broken:
-            raise JournalDamaged(batch.first_sequence, str(broken)) from broken
-        self._check_epochs(batch)
+            raise JournalDamaged(row.first_sequence, str(broken)) from broken
+        self._check_epochs(row.first_sequence, events)
         self._rows += 1
-        if batch.last_sequence - self._checked_at >= self._check_every:
+        if row.last_sequence - self._checked_at >= self._check_every:
             self._check_invariants()
         for sequence in sorted(self._unseen):
-            if sequence > batch.last_sequence:
+            if sequence > row.last_sequence:
                 break
             self._unseen.remove(sequence)
-            self._check_snapshot(sequence, batch)
+            self._check_snapshot(sequence, row)
 
-    def _check_epochs(self, batch: Batch) -> None:
-        for sequence, entry in enumerate(batch.entries, batch.first_sequence):
-            for event in entry.events:
+    def _check_epochs(self, first_sequence: int, events: list[list[Event]]) -> None:
+        for sequence, given in enumerate(events, first_sequence):
+            for event in given:
                 if isinstance(event, EpochOpened) and not self._is_registered(event.epoch):
                     raise JournalDamaged(sequence, f"epoch {event.epoch} is not registered")
 
@@ -87,17 +87,17 @@ class JournalVerifier:
         """Asks again, because a venue that runs may have a new leader meanwhile."""
         return epoch in self._epochs or Epoch.objects.filter(number=epoch).exists()
 
-    def _check_snapshot(self, sequence: int, batch: Batch) -> None:
-        """The batch is the one that holds ``sequence``; a running venue may have dropped the
+    def _check_snapshot(self, sequence: int, row: Row) -> None:
+        """The row is the one that holds ``sequence``; a running venue may have dropped the
         snapshot meanwhile."""
         stored = Snapshot.objects.filter(sequence=sequence).first()
         if stored is None:
             return
         self._snapshots += 1
-        if sequence != batch.last_sequence:
+        if sequence != row.last_sequence:
             raise JournalDamaged(sequence, "a snapshot is of a state between two commits")
         engine = self._replica.engine
-        if bytes(stored.journal_checksum) != batch.checksum:
+        if bytes(stored.journal_checksum) != row.checksum:
             raise JournalDamaged(sequence, "the snapshot belongs to another journal")
         if (bytes(stored.state), bytes(stored.state_hash).hex()) != (
             snapshot(engine),
