@@ -137,7 +137,7 @@ def main() -> None:
                 "seconds": round(seconds, 3),
                 "ops_per_s": round(len(commands) / seconds),
                 "open_orders": sum(len(account.orders) for account in engine.accounts.values()),
-                "trades": engine.matcher.next_trade_id - 1,
+                "trades": engine.venue.next_trade_id - 1,
                 "state_hash": state_hash(engine),
             }
         )

@@ -11,24 +11,41 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from orderbook.core.balances import Balance
-from orderbook.core.units import CLIENT_ORDER_ID_MEMORY, FEE_ACCOUNT_ID, AccountStatus
+from orderbook.core.units import (
+    CLIENT_ORDER_ID_MEMORY,
+    FEE_ACCOUNT_ID,
+    AccountStatus,
+    SelfTradePrevention,
+)
 
 if TYPE_CHECKING:
-    from orderbook.core.book import Order
+    from orderbook.core.order import Order
 
 
 class Account:
-    __slots__ = ("account_id", "balances", "client_order_ids", "orders", "references", "status")
+    __slots__ = (
+        "account_id",
+        "balances",
+        "client_order_ids",
+        "kill_switch",
+        "orders",
+        "references",
+        "self_trade",
+        "status",
+    )
 
     def __init__(self, account_id: int, status: AccountStatus = AccountStatus.ACTIVE) -> None:
         self.account_id = account_id
         self.status = status
         self.balances: dict[str, Balance] = {}
         self.orders: dict[int, Order] = {}
-        """Resting orders by id; oldest first, because ids only grow."""
+        """Open orders by id; oldest first, because ids only grow."""
         self.client_order_ids: dict[str, int] = {}
         """Used client order ids with their order's id (0 where only the id is remembered)."""
         self.references: set[str] = set()
+        self.self_trade = SelfTradePrevention.NONE
+        """What holds for orders that do not say."""
+        self.kill_switch = False
 
     def balance(self, asset: str) -> Balance:
         """The balance of an asset; zero and recorded from now on where there was none."""
@@ -46,6 +63,13 @@ class Accounts:
     def __init__(self) -> None:
         self.by_id: dict[int, Account] = {FEE_ACCOUNT_ID: Account(FEE_ACCOUNT_ID)}
         self.finished_client_order_ids: deque[tuple[Account, str]] = deque()
+
+    def open(self, account_id: int) -> Account:
+        """The account, made if there is none."""
+        account = self.by_id.get(account_id)
+        if account is None:
+            account = self.by_id[account_id] = Account(account_id)
+        return account
 
     def finish_client_order_id(self, account: Account, client_order_id: str) -> None:
         """The order with this id is done: remember the id, forget the oldest one if need be."""

@@ -11,67 +11,15 @@ from collections.abc import Iterator
 
 from sortedcontainers import SortedList
 
-from orderbook.core.accounts import Account
-from orderbook.core.balances import Balance
 from orderbook.core.events import InstrumentDefined
+from orderbook.core.order import Order, Stage
 from orderbook.core.units import Side
+from orderbook.core.waiting import WaitingOrders
 
 _BUY = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
 
 LevelView = tuple[Side, int, int, int]
 """(side, price_ticks, quantity_lots, order_count); quantity 0 where the level is gone."""
-
-
-class Order:
-    """An order that rests in a book, or a taker on its way through it."""
-
-    __slots__ = (
-        "account",
-        "book",
-        "client_order_id",
-        "following",
-        "funds",
-        "held_per_lot_minor",
-        "level",
-        "order_id",
-        "preceding",
-        "price_ticks",
-        "remaining_lots",
-        "side",
-    )
-
-    def __init__(
-        self,
-        order_id: int,
-        account: Account,
-        book: "Book",
-        funds: Balance,
-        side: Side,
-        price_ticks: int,
-        remaining_lots: int,
-        client_order_id: str,
-    ) -> None:
-        self.order_id = order_id
-        self.account = account
-        self.book = book
-        self.funds = funds
-        """The balance that it pays from: quote for a buy, base for a sell."""
-        instrument = book.instrument
-        self.held_per_lot_minor = (
-            price_ticks * instrument.tick_lot_minor if side is _BUY else instrument.lot_minor
-        )
-        """What it holds of ``funds`` for each remaining lot while it rests."""
-        self.side = side
-        self.price_ticks = price_ticks
-        self.remaining_lots = remaining_lots
-        self.client_order_id = client_order_id
-        self.level: Level | None = None
-        self.preceding: Order | None = None
-        self.following: Order | None = None
-
-    def held_minor(self) -> int:
-        """What it holds of ``funds`` while it rests."""
-        return self.remaining_lots * self.held_per_lot_minor
 
 
 class Level:
@@ -85,6 +33,7 @@ class Level:
         "order_count",
         "price_ticks",
         "quantity_lots",
+        "reserve_lots",
     )
 
     def __init__(self, book_side: "BookSide", key: int) -> None:
@@ -92,6 +41,9 @@ class Level:
         self.key = key
         self.price_ticks = key * book_side.sign
         self.quantity_lots = 0
+        """What shows."""
+        self.reserve_lots = 0
+        """What its icebergs do not show."""
         self.order_count = 0
         self.first: Order | None = None
         self.last: Order | None = None
@@ -150,12 +102,27 @@ class BookSide:
 class Book:
     """Both sides of one instrument."""
 
-    __slots__ = ("_drained_update_id", "asks", "bids", "instrument", "update_id")
+    __slots__ = (
+        "_drained_update_id",
+        "asks",
+        "bids",
+        "instrument",
+        "last_ticks",
+        "reference_ticks",
+        "update_id",
+        "waiting",
+    )
 
     def __init__(self, instrument: InstrumentDefined) -> None:
         self.instrument = instrument
         self.bids = BookSide(Side.BUY)
         self.asks = BookSide(Side.SELL)
+        self.last_ticks = 0
+        """Price of the last trade; 0 before the first."""
+        self.reference_ticks = 0
+        """Centre of the static band; 0 where none is set."""
+        self.waiting: WaitingOrders | None = None
+        """Made with the first order that waits."""
         self.update_id = 0
         self._drained_update_id = 0
 
@@ -176,7 +143,12 @@ class Book:
         level.last = order
         level.quantity_lots += order.remaining_lots
         level.order_count += 1
+        special = order.special
+        if special is not None:
+            level.reserve_lots += special.reserve_lots
+            special.stage = Stage.RESTING
         self.update_id += 1
+        order.priority = self.update_id
         side.changed.add(key)
 
     def remove(self, order: Order) -> None:
@@ -195,14 +167,26 @@ class Book:
         order.level = order.preceding = order.following = None
         level.quantity_lots -= order.remaining_lots
         level.order_count -= 1
+        special = order.special
+        if special is not None:
+            level.reserve_lots -= special.reserve_lots
         side = level.book_side
         if level.first is None:
             side.drop(level)
         self.update_id += 1
         side.changed.add(level.key)
 
+    def refresh(self, order: Order) -> None:
+        """Takes an iceberg's shown part out; its next part goes to the back of the level."""
+        self.remove(order)
+        special = order.special
+        assert special is not None
+        order.remaining_lots = min(special.options.display_lots, special.reserve_lots)
+        special.reserve_lots -= order.remaining_lots
+        self.rest(order)
+
     def reduce(self, order: Order, lots: int) -> None:
-        """Fills a resting order in part; it keeps its place."""
+        """Makes a resting order smaller; it keeps its place."""
         level = order.level
         assert level is not None
         order.remaining_lots -= lots

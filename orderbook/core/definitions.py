@@ -1,18 +1,24 @@
-"""What makes the definition of an asset or an instrument acceptable."""
+"""The venue's definitions: assets, instruments, and who leads."""
 
 from collections.abc import Mapping
 
-from orderbook.core.commands import DefineAsset, DefineInstrument
-from orderbook.core.events import InstrumentDefined
+from orderbook.core.book import Book
+from orderbook.core.commands import DefineAsset, DefineInstrument, OpenEpoch
+from orderbook.core.events import AssetDefined, EpochOpened, Event, InstrumentDefined
+from orderbook.core.refusals import command_rejected
 from orderbook.core.rejects import RejectReason
-from orderbook.core.text import is_asset, is_symbol
+from orderbook.core.text import asset_or_blank, is_asset, is_symbol, symbol_or_blank
 from orderbook.core.units import (
+    MAX_BAND_PPM,
     MAX_DECIMALS,
     MAX_FEE_PPM,
+    MAX_ID,
+    MAX_PAUSE_NS,
     MAX_QUANTITY_LOTS,
     MAX_SUPPLY_MINOR,
     MAX_UNIT_MINOR,
 )
+from orderbook.core.venue import Venue
 
 
 def refuse_asset(command: DefineAsset, assets: Mapping[str, int]) -> RejectReason | None:
@@ -48,6 +54,10 @@ def _within_bounds(command: DefineInstrument) -> bool:
         and 0 <= command.taker_fee_ppm <= MAX_FEE_PPM
         and 0 <= command.min_notional_minor <= MAX_SUPPLY_MINOR
         and 1 <= command.max_quantity_lots <= MAX_QUANTITY_LOTS
+        and 0 <= command.max_notional_minor <= MAX_SUPPLY_MINOR
+        and 0 <= command.static_band_ppm <= MAX_BAND_PPM
+        and 0 <= command.dynamic_band_ppm <= MAX_BAND_PPM
+        and 0 <= command.pause_ns <= MAX_PAUSE_NS
     )
 
 
@@ -69,4 +79,48 @@ def instrument_defined(command: DefineInstrument, assets: Mapping[str, int]) -> 
         min_notional_minor=command.min_notional_minor,
         max_quantity_lots=command.max_quantity_lots,
         status=command.status,
+        max_notional_minor=command.max_notional_minor,
+        static_band_ppm=command.static_band_ppm,
+        dynamic_band_ppm=command.dynamic_band_ppm,
+        pause_ns=command.pause_ns,
     )
+
+
+class Definitions:
+    __slots__ = ("_venue",)
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+
+    def define_asset(self, command: DefineAsset, events: list[Event]) -> None:
+        asset = command.asset
+        reason = refuse_asset(command, self._venue.assets)
+        if reason is not None:
+            events.append(command_rejected(0, command, asset_or_blank(asset), reason))
+            return
+        self._venue.assets[asset] = command.decimals
+        self._venue.ledger.supply.setdefault(asset, 0)
+        events.append(AssetDefined(asset, command.decimals))
+
+    def define_instrument(self, command: DefineInstrument, events: list[Event]) -> None:
+        book = self._venue.books.get(command.symbol)
+        reason = refuse_instrument(command, self._venue.assets, book.instrument if book else None)
+        if reason is not None:
+            events.append(command_rejected(0, command, symbol_or_blank(command.symbol), reason))
+            return
+        instrument = instrument_defined(command, self._venue.assets)
+        if book is None:
+            self._venue.books[command.symbol] = Book(instrument)
+        else:
+            book.instrument = instrument
+        events.append(instrument)
+
+    def open_epoch(self, command: OpenEpoch, events: list[Event]) -> None:
+        if command.epoch > MAX_ID:
+            events.append(command_rejected(0, command, "", RejectReason.INVALID_DEFINITION))
+            return
+        if command.epoch <= self._venue.epoch:
+            events.append(command_rejected(0, command, "", RejectReason.STALE_EPOCH))
+            return
+        self._venue.epoch = command.epoch
+        events.append(EpochOpened(command.epoch))

@@ -108,7 +108,9 @@ def _check_orders(engine: Engine) -> None:
         "the orders in the books are not those of the accounts",
     )
     _require(
-        max(in_books, default=0) < engine.next_order_id, "ids", "an order id is yet to be given"
+        max(in_books, default=0) < engine.venue.next_order_id,
+        "ids",
+        "an order id is yet to be given",
     )
     for account in engine.accounts.values():
         ids = list(account.orders)
@@ -125,7 +127,7 @@ def _check_orders(engine: Engine) -> None:
 
 def _check_client_order_ids(engine: Engine) -> None:
     """Each remembered id belongs to one open order or to the memory of finished ones."""
-    finished = engine.registry.finished_client_order_ids
+    finished = engine.venue.registry.finished_client_order_ids
     _require(len(finished) <= CLIENT_ORDER_ID_MEMORY, "ids", "too many finished ids remembered")
     expected = Counter((account.account_id, text) for account, text in finished)
     expected.update(

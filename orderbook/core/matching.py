@@ -4,14 +4,23 @@ Trades print at the resting order's price. A taker pays from its available balan
 only what then rests is held, so a buyer's price improvement never leaves its available balance.
 """
 
-from orderbook.core.accounts import Accounts
-from orderbook.core.balances import Ledger
-from orderbook.core.book import Book, Order
-from orderbook.core.events import Event, Trade
+from orderbook.core.events import Event, IcebergRefreshed, Trade
 from orderbook.core.fees import fee_minor
-from orderbook.core.units import FEE_ACCOUNT_ID, MAX_FILLS, MAX_PRICE_TICKS, Side
+from orderbook.core.lifecycle import Lifecycle
+from orderbook.core.order import Order
+from orderbook.core.self_trade import prevent
+from orderbook.core.units import (
+    FEE_ACCOUNT_ID,
+    MAX_FILLS,
+    MAX_PRICE_TICKS,
+    CancelReason,
+    SelfTradePrevention,
+    Side,
+)
+from orderbook.core.venue import Venue
 
 _BUY = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
+_ANYBODY = SelfTradePrevention.NONE
 
 
 def market_limit_ticks(side: Side) -> int:
@@ -19,85 +28,75 @@ def market_limit_ticks(side: Side) -> int:
     return MAX_PRICE_TICKS if side is _BUY else 0
 
 
-def walk(book: Book, side: Side, limit_ticks: int, quantity_lots: int) -> tuple[int, int]:
-    """(lots that an order could fill now, price ticks x lots that they would come to)."""
-    other, limit_key = (book.asks, limit_ticks) if side is _BUY else (book.bids, -limit_ticks)
-    fillable_lots = 0
-    cost_tick_lots = 0
-    for level in other:
-        if level.key > limit_key or fillable_lots == quantity_lots:
-            break
-        lots = min(level.quantity_lots, quantity_lots - fillable_lots)
-        fillable_lots += lots
-        cost_tick_lots += lots * level.price_ticks
-    return fillable_lots, cost_tick_lots
-
-
-def takes_too_many(book: Book, side: Side, quantity_lots: int) -> bool:
-    """Whether filling the quantity, which the book can, would take more than MAX_FILLS trades."""
-    fills = 0
-    for level in book.asks if side is _BUY else book.bids:
-        if level.quantity_lots > quantity_lots:
-            for order in level:
-                if quantity_lots <= 0:
-                    break
-                quantity_lots -= order.remaining_lots
-                fills += 1
-            break
-        quantity_lots -= level.quantity_lots
-        fills += level.order_count
-        if not quantity_lots:
-            break
-    return fills > MAX_FILLS
-
-
 class Matcher:
-    """Fills takers and settles every fill at once. Owns the count of trades."""
+    """Fills takers and settles every fill at once."""
 
-    __slots__ = ("_accounts", "_ledger", "next_trade_id")
+    __slots__ = ("_lifecycle", "_venue")
 
-    def __init__(self, accounts: Accounts, ledger: Ledger) -> None:
-        self._accounts = accounts
-        self._ledger = ledger
-        self.next_trade_id = 1
+    def __init__(self, venue: Venue, lifecycle: Lifecycle) -> None:
+        self._venue = venue
+        self._lifecycle = lifecycle
 
-    def match(self, taker: Order, limit_ticks: int, events: list[Event]) -> bool:
+    def match(
+        self, taker: Order, limit_ticks: int, rule: SelfTradePrevention, events: list[Event]
+    ) -> CancelReason | None:
         """Fills ``taker`` as far as its limit and the other side allow; the rest stays on it.
 
-        True where it could trade on, but has made MAX_FILLS trades.
+        Names the reason where it must stop although it could trade on.
         """
         book = taker.book
         other, limit_key = (
             (book.asks, limit_ticks) if taker.side is _BUY else (book.bids, -limit_ticks)
         )
-        remaining_lots = taker.remaining_lots
+        own = None if rule is _ANYBODY else taker.account
+        venue = self._venue
+        first_trade_id = venue.next_trade_id
+        end_trade_id = first_trade_id + MAX_FILLS
+        ended: CancelReason | None = None
         level = other.best
-        last_trade_id = self.next_trade_id + MAX_FILLS
-        while remaining_lots and level is not None and level.key <= limit_key:
-            if self.next_trade_id == last_trade_id:
-                taker.remaining_lots = remaining_lots
-                return True
+        while level is not None and level.key <= limit_key and taker.remaining_lots:
             maker = level.first
             assert maker is not None
-            maker_lots = maker.remaining_lots
-            if maker_lots <= remaining_lots:
-                remaining_lots -= maker_lots
-                self._settle(taker, maker, maker_lots, events)
-                self._finish(maker)
+            if venue.next_trade_id == end_trade_id:
+                ended = CancelReason.FILL_LIMIT
+                break
+            if maker.account is own:
+                ended = prevent(self._lifecycle, taker, maker, rule, events)
+                if ended is not None:
+                    break
+                level = other.best
+                continue
+            lots = maker.remaining_lots
+            if lots <= taker.remaining_lots:
+                self._settle(taker, maker, lots, events)
+                taker.remaining_lots -= lots
+                self._exhaust(maker, events)
                 level = other.best
             else:
-                self._settle(taker, maker, remaining_lots, events)
-                book.reduce(maker, remaining_lots)
-                remaining_lots = 0
-        taker.remaining_lots = remaining_lots
-        return False
+                lots = taker.remaining_lots
+                self._settle(taker, maker, lots, events)
+                taker.remaining_lots = 0
+                book.reduce(maker, lots)
+            book.last_ticks = maker.price_ticks
+        if book.waiting is not None and venue.next_trade_id != first_trade_id:
+            venue.traded_books.append(book)
+        return ended
 
-    def _finish(self, maker: Order) -> None:
-        maker.book.remove(maker)
-        account = maker.account
-        del account.orders[maker.order_id]
-        if maker.client_order_id:
-            self._accounts.finish_client_order_id(account, maker.client_order_id)
+    def _exhaust(self, maker: Order, events: list[Event]) -> None:
+        """All that a maker showed was filled and its money is settled."""
+        special = maker.special
+        if special is None or not special.reserve_lots:
+            self._lifecycle.fill_maker(maker)
+            return
+        maker.book.refresh(maker)
+        events.append(
+            IcebergRefreshed(
+                maker.order_id,
+                maker.account.account_id,
+                maker.book.instrument.symbol,
+                maker.remaining_lots,
+            )
+        )
 
     def _settle(self, taker: Order, maker: Order, lots: int, events: list[Event]) -> None:
         """Moves the money of one fill and records it."""
@@ -113,18 +112,19 @@ class Matcher:
             maker_received = base
         taker_fee_minor = fee_minor(received_minor, instrument.taker_fee_ppm)
         maker_fee_minor = fee_minor(paid_minor, instrument.maker_fee_ppm)
-        ledger = self._ledger
+        venue = self._venue
+        ledger = venue.ledger
         ledger.debit(taker.funds, paid_minor)
         ledger.debit_held(maker.funds, received_minor)
         ledger.credit(taker.account.balance(received), received_minor - taker_fee_minor)
         ledger.credit(maker.account.balance(maker_received), paid_minor - maker_fee_minor)
-        fee_account = self._accounts.by_id[FEE_ACCOUNT_ID]
+        fee_account = venue.registry.by_id[FEE_ACCOUNT_ID]
         if taker_fee_minor:
             ledger.credit(fee_account.balance(received), taker_fee_minor)
         if maker_fee_minor:
             ledger.credit(fee_account.balance(maker_received), maker_fee_minor)
-        trade_id = self.next_trade_id
-        self.next_trade_id = trade_id + 1
+        trade_id = venue.next_trade_id
+        venue.next_trade_id = trade_id + 1
         events.append(
             Trade(
                 trade_id,

@@ -33,6 +33,29 @@ class RejectReason(Enum):
     DUPLICATE_REFERENCE = "duplicate_reference"
     INVALID_DEFINITION = "invalid_definition"
     UNITS_FIXED = "units_fixed"
+    INVALID_ORDER = "invalid_order"
+    INVALID_STOP_PRICE = "invalid_stop_price"
+    STOP_WOULD_TRIGGER = "stop_would_trigger"
+    INVALID_DISPLAY_QUANTITY = "invalid_display_quantity"
+    INVALID_EXPIRE_TIME = "invalid_expire_time"
+    POST_ONLY_WOULD_TRADE = "post_only_would_trade"
+    PRICE_OUTSIDE_BAND = "price_outside_band"
+    NOT_IN_THIS_PHASE = "not_in_this_phase"
+    TOO_MANY_ORDERS_A_SECOND = "too_many_orders_a_second"
+    TOO_MANY_MESSAGES_A_SECOND = "too_many_messages_a_second"
+    TOO_MANY_TRAILING_STOPS = "too_many_trailing_stops"
+    KILL_SWITCH = "kill_switch"
+    INVALID_LIST = "invalid_list"
+    INVALID_BATCH = "invalid_batch"
+    BATCH_CROSSES_ITSELF = "batch_crosses_itself"
+    AMEND_NOT_ALLOWED = "amend_not_allowed"
+    QUANTITY_BELOW_FILLED = "quantity_below_filled"
+    INVALID_TIMEOUT = "invalid_timeout"
+    INVALID_LIMITS = "invalid_limits"
+    INVALID_SCHEDULE = "invalid_schedule"
+    INVALID_FEE_SCHEDULE = "invalid_fee_schedule"
+    UNKNOWN_TRADE = "unknown_trade"
+    ALREADY_BUSTED = "already_busted"
     STALE_EPOCH = "stale_epoch"
 
 
@@ -60,7 +83,7 @@ MESSAGES: dict[RejectReason, str] = {
     RejectReason.QUANTITY_TOO_LARGE: "The quantity is larger than the instrument's maximum.",
     RejectReason.INVALID_PRICE: "The price must be a positive multiple of the tick size.",
     RejectReason.INVALID_TIME_IN_FORCE: (
-        "A market order is IOC or FOK; a limit order GTC, IOC or FOK."
+        "A market order is IOC or FOK; a post-only or iceberg order is one that may rest."
     ),
     RejectReason.NO_LIQUIDITY: (
         "There is no order on the other side for a market order to trade with."
@@ -91,5 +114,66 @@ MESSAGES: dict[RejectReason, str] = {
     RejectReason.UNITS_FIXED: (
         "Assets and units are fixed once defined; define a new symbol instead."
     ),
+    RejectReason.INVALID_ORDER: (
+        "The order has a field that its type does not take, or lacks one that it needs."
+    ),
+    RejectReason.INVALID_STOP_PRICE: "The stop price must be a positive multiple of the tick size.",
+    RejectReason.STOP_WOULD_TRIGGER: (
+        "The last trade is at or beyond the stop price already; use a market or limit order."
+    ),
+    RejectReason.INVALID_DISPLAY_QUANTITY: (
+        "The display quantity must be at least a hundredth of the order and smaller than it."
+    ),
+    RejectReason.INVALID_EXPIRE_TIME: (
+        "A GTD order needs an expiry in the future; other orders take none."
+    ),
+    RejectReason.POST_ONLY_WOULD_TRADE: "The post-only order would trade on arrival.",
+    RejectReason.PRICE_OUTSIDE_BAND: (
+        "The price is outside the instrument's band around the reference price."
+    ),
+    RejectReason.NOT_IN_THIS_PHASE: (
+        "The instrument's present phase takes no such order; auctions take limit orders that "
+        "may rest."
+    ),
+    RejectReason.TOO_MANY_ORDERS_A_SECOND: (
+        "The account has sent more orders in this second than it may."
+    ),
+    RejectReason.TOO_MANY_MESSAGES_A_SECOND: (
+        "The account has sent more messages in this second than it may."
+    ),
+    RejectReason.TOO_MANY_TRAILING_STOPS: (
+        "The instrument has as many waiting trailing stops as it may have."
+    ),
+    RejectReason.KILL_SWITCH: (
+        "The kill switch of the account or of the venue is engaged; no new orders are taken."
+    ),
+    RejectReason.INVALID_LIST: (
+        "The orders of the list do not fit together; see the rules of OCO and bracket orders."
+    ),
+    RejectReason.INVALID_BATCH: (
+        "A batch has 1 to 50 commands of its own account; all-or-nothing takes limit orders "
+        "that may rest, and cancels."
+    ),
+    RejectReason.BATCH_CROSSES_ITSELF: (
+        "Two orders of an all-or-nothing batch would trade with each other."
+    ),
+    RejectReason.AMEND_NOT_ALLOWED: (
+        "This value of this order cannot be amended; cancel it and place a new one."
+    ),
+    RejectReason.QUANTITY_BELOW_FILLED: (
+        "The new quantity must be more than what is filled already."
+    ),
+    RejectReason.INVALID_TIMEOUT: "The timeout must be 0 or from one second to one day.",
+    RejectReason.INVALID_LIMITS: (
+        "A limit must be 0 or a positive number within the venue's bounds."
+    ),
+    RejectReason.INVALID_SCHEDULE: (
+        "A schedule has up to 16 ascending times of day, each with a phase."
+    ),
+    RejectReason.INVALID_FEE_SCHEDULE: (
+        "Fee tiers start at volume 0 and ascend; rebates may not exceed the lowest taker fee."
+    ),
+    RejectReason.UNKNOWN_TRADE: "The trade is not one that this venue made.",
+    RejectReason.ALREADY_BUSTED: "The trade is busted already.",
     RejectReason.STALE_EPOCH: "A newer epoch is open; this engine is no longer the leader.",
 }

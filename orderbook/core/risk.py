@@ -6,7 +6,8 @@ Reads the engine's state and changes nothing; the first rule that an order break
 from orderbook.core.accounts import Account
 from orderbook.core.book import Book
 from orderbook.core.commands import PlaceOrder
-from orderbook.core.matching import market_limit_ticks, walk
+from orderbook.core.liquidity import walk
+from orderbook.core.matching import market_limit_ticks
 from orderbook.core.rejects import RejectReason
 from orderbook.core.text import is_client_order_id
 from orderbook.core.units import (
@@ -20,6 +21,7 @@ from orderbook.core.units import (
     Side,
     TimeInForce,
 )
+from orderbook.core.venue import Venue
 
 # Reading an enumeration's member costs ten times as much as a constant.
 _BUY = Side.BUY
@@ -30,7 +32,7 @@ _TRADING = InstrumentStatus.TRADING
 
 
 def refuse_order(
-    command: PlaceOrder, book: Book | None, account: Account | None
+    command: PlaceOrder, book: Book | None, account: Account | None, venue: Venue
 ) -> RejectReason | None:
     """Why the order is refused, or None. ``book`` and ``account`` are None where unknown."""
     if book is None:

@@ -12,11 +12,12 @@ from msgspec import Struct
 
 from orderbook.core.accounts import Account
 from orderbook.core.balances import Balance
-from orderbook.core.book import Book, Order
+from orderbook.core.book import Book
 from orderbook.core.engine import Engine
 from orderbook.core.errors import InvariantBroken, SnapshotCorrupt
 from orderbook.core.events import InstrumentDefined
 from orderbook.core.invariants import check
+from orderbook.core.order import Order
 from orderbook.core.units import AccountStatus, Side
 
 FORMAT = "rialto-snapshot-1"
@@ -110,8 +111,8 @@ def _state_bytes(engine: Engine) -> bytes:
         _State(
             epoch=engine.epoch,
             time_ns=engine.time_ns,
-            next_order_id=engine.next_order_id,
-            next_trade_id=engine.matcher.next_trade_id,
+            next_order_id=engine.venue.next_order_id,
+            next_trade_id=engine.venue.next_trade_id,
             assets=[
                 (asset, decimals, engine.supply[asset])
                 for asset, decimals in sorted(engine.assets.items())
@@ -120,7 +121,7 @@ def _state_bytes(engine: Engine) -> bytes:
             books=[_pack_book(book) for _, book in sorted(engine.books.items())],
             finished_client_order_ids=[
                 (account.account_id, text)
-                for account, text in engine.registry.finished_client_order_ids
+                for account, text in engine.venue.registry.finished_client_order_ids
             ],
         )
     )
@@ -153,14 +154,14 @@ def _pack_book(book: Book) -> _Book:
 
 def _engine(state: _State) -> Engine:
     engine = Engine()
-    engine.epoch = state.epoch
-    engine.time_ns = state.time_ns
-    engine.next_order_id = state.next_order_id
-    engine.matcher.next_trade_id = state.next_trade_id
+    engine.venue.epoch = state.epoch
+    engine.venue.time_ns = state.time_ns
+    engine.venue.next_order_id = state.next_order_id
+    engine.venue.next_trade_id = state.next_trade_id
     for asset, decimals, supply_minor in state.assets:
-        engine.assets[asset] = decimals
-        engine.ledger.supply[asset] = supply_minor
-    accounts = engine.registry.by_id
+        engine.venue.assets[asset] = decimals
+        engine.venue.ledger.supply[asset] = supply_minor
+    accounts = engine.venue.registry.by_id
     for packed in state.accounts:
         account = accounts[packed.account_id] = Account(packed.account_id, packed.status)
         for asset, available_minor, held_minor in packed.balances:
@@ -170,7 +171,7 @@ def _engine(state: _State) -> Engine:
         account.references.update(packed.references)
     for account_id, text in state.finished_client_order_ids:
         accounts[account_id].client_order_ids[text] = 0
-        engine.registry.finished_client_order_ids.append((accounts[account_id], text))
+        engine.venue.registry.finished_client_order_ids.append((accounts[account_id], text))
     _restore_orders(engine, state.books)
     return engine
 
@@ -178,7 +179,7 @@ def _engine(state: _State) -> Engine:
 def _restore_orders(engine: Engine, books: list[_Book]) -> None:
     orders: list[Order] = []
     for packed in books:
-        book = engine.books[packed.instrument.symbol] = Book(packed.instrument)
+        book = engine.venue.books[packed.instrument.symbol] = Book(packed.instrument)
         for item in packed.orders:
             order = _unpack_order(item, engine.accounts[item.account_id], book)
             book.rest(order)

@@ -144,6 +144,7 @@ def test_the_engine_does_what_the_naive_venue_does(flow: list[Command], restart_
         patch("orderbook.core.accounts.CLIENT_ORDER_ID_MEMORY", CLIENT_ID_MEMORY),
         patch("orderbook.core.risk.MAX_OPEN_ORDERS", MAX_OPEN),
         patch("orderbook.core.matching.MAX_FILLS", MAX_FILLS),
+        patch("orderbook.core.liquidity.MAX_FILLS", MAX_FILLS),
     ):
         engine, reference = new_pair()
         for number, command in enumerate([*FUNDING, *flow], start=1):

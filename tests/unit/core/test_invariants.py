@@ -40,7 +40,7 @@ def lose_money(engine: Engine) -> None:
 
 
 def lose_fee_account(engine: Engine) -> None:
-    del engine.registry.by_id[0]
+    del engine.venue.registry.by_id[0]
 
 
 def unknown_asset(engine: Engine) -> None:
@@ -48,7 +48,7 @@ def unknown_asset(engine: Engine) -> None:
 
 
 def exceed_supply(engine: Engine) -> None:
-    engine.ledger.supply["BTC"] += MAX_SUPPLY_MINOR
+    engine.venue.ledger.supply["BTC"] += MAX_SUPPLY_MINOR
     engine.accounts[ALICE].balances["BTC"].available_minor += MAX_SUPPLY_MINOR
 
 
@@ -124,7 +124,7 @@ def forget_order(engine: Engine) -> None:
 
 
 def reuse_order_id(engine: Engine) -> None:
-    engine.next_order_id = 5
+    engine.venue.next_order_id = 5
 
 
 def orders_out_of_age(engine: Engine) -> None:

@@ -179,6 +179,7 @@ def test_an_order_makes_so_many_trades_and_no_more(
     side: Side, command: tuple[OrderType, TimeInForce], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(matching, "MAX_FILLS", 2)
+    monkeypatch.setattr("orderbook.core.liquidity.MAX_FILLS", 2)
     venue = Venue()
     other = SELL if side is BUY else BUY
     for _ in range(4):
@@ -195,6 +196,7 @@ def test_the_last_allowed_trade_leaves_a_remainder_that_may_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(matching, "MAX_FILLS", 2)
+    monkeypatch.setattr("orderbook.core.liquidity.MAX_FILLS", 2)
     venue = Venue()
     for price_ticks in (100, 100, 101):
         venue.limit(ALICE, SELL, price_ticks, 3)
@@ -207,6 +209,7 @@ def test_a_fok_order_that_needs_too_many_trades_trades_nothing(
     lots: int, trades: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(matching, "MAX_FILLS", 2)
+    monkeypatch.setattr("orderbook.core.liquidity.MAX_FILLS", 2)
     venue = Venue()
     for price_ticks in (100, 101, 101):
         venue.limit(ALICE, SELL, price_ticks, 3)

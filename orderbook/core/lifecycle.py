@@ -1,0 +1,87 @@
+"""How an open order ends: by its last fill, or canceled for a reason.
+
+Every way in which an order leaves the venue goes through here, so that what it holds is released,
+its ids are remembered as used, its timer stops, and the orders that depend on it hear of it.
+"""
+
+from orderbook.core.events import Event, OrderCanceled
+from orderbook.core.order import Order, Special, Stage
+from orderbook.core.timers import TimerKind
+from orderbook.core.units import CancelReason
+from orderbook.core.venue import Venue
+
+
+class Lifecycle:
+    __slots__ = ("_venue",)
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+
+    def cancel(self, order: Order, reason: CancelReason, events: list[Event]) -> None:
+        """Ends an open order, wherever it stands."""
+        venue = self._venue
+        held_minor = order.held_minor()
+        special = order.special
+        if special is None or special.stage is Stage.RESTING:
+            order.book.remove(order)
+        elif special.stage is Stage.WAITING:
+            assert order.book.waiting is not None
+            order.book.waiting.remove(order)
+        elif special.stage is Stage.SET_OFF:
+            venue.agenda.remove(order)
+        if held_minor:
+            venue.ledger.release(order.funds, held_minor)
+        del order.account.orders[order.order_id]
+        self.end(order, reason, events)
+
+    def end(self, order: Order, reason: CancelReason, events: list[Event]) -> None:
+        """Records the end of an order that is not, or no longer, open and holds nothing."""
+        events.append(
+            OrderCanceled(
+                order.order_id,
+                order.account.account_id,
+                order.book.instrument.symbol,
+                order.client_order_id,
+                order.open_lots(),
+                reason,
+            )
+        )
+        self.forget(order)
+
+    def shrink(self, order: Order, lots: int) -> None:
+        """Makes an open order smaller, what does not show first; it keeps its place."""
+        held_minor = order.held_minor()
+        level = order.level
+        shown_lots = lots
+        special = order.special
+        if special is not None:
+            hidden_lots = min(lots, special.reserve_lots)
+            special.reserve_lots -= hidden_lots
+            shown_lots -= hidden_lots
+            if level is not None:
+                level.reserve_lots -= hidden_lots
+        if level is None:
+            order.remaining_lots -= shown_lots
+        elif shown_lots:
+            order.book.reduce(order, shown_lots)
+        order.quantity_lots -= lots
+        released_minor = held_minor - order.held_minor()
+        if released_minor:
+            self._venue.ledger.release(order.funds, released_minor)
+
+    def fill_maker(self, maker: Order) -> None:
+        """A resting order was filled to the end; its money is settled."""
+        maker.book.remove(maker)
+        del maker.account.orders[maker.order_id]
+        self.forget(maker)
+
+    def forget(self, order: Order) -> None:
+        """The order is done, filled or canceled."""
+        if order.client_order_id:
+            self._venue.registry.finish_client_order_id(order.account, order.client_order_id)
+        if order.special is not None:
+            self._forget_special(order, order.special)
+
+    def _forget_special(self, order: Order, special: Special) -> None:
+        if special.options.expire_time_ns:
+            self._venue.timers.clear(TimerKind.EXPIRY, order.order_id)

@@ -1,0 +1,88 @@
+"""What an order could trade with as the book stands, without touching it."""
+
+from orderbook.core.accounts import Account
+from orderbook.core.book import Book, BookSide
+from orderbook.core.units import MAX_FILLS, SelfTradePrevention, Side
+
+_BUY = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
+
+
+def _other(book: Book, side: Side, limit_ticks: int) -> tuple[BookSide, int]:
+    """The side that an order trades with, and the last key that its limit allows."""
+    return (book.asks, limit_ticks) if side is _BUY else (book.bids, -limit_ticks)
+
+
+def walk(book: Book, side: Side, limit_ticks: int, quantity_lots: int) -> tuple[int, int]:
+    """(lots that an order could fill now, price ticks x lots that they would come to)."""
+    other, limit_key = _other(book, side, limit_ticks)
+    fillable_lots = 0
+    cost_tick_lots = 0
+    for level in other:
+        if level.key > limit_key or fillable_lots == quantity_lots:
+            break
+        lots = min(level.quantity_lots + level.reserve_lots, quantity_lots - fillable_lots)
+        fillable_lots += lots
+        cost_tick_lots += lots * level.price_ticks
+    return fillable_lots, cost_tick_lots
+
+
+def fills_whole(
+    book: Book,
+    side: Side,
+    limit_ticks: int,
+    quantity_lots: int,
+    account: Account,
+    rule: SelfTradePrevention,
+) -> bool:
+    """Whether the order would be filled to the end, in at most MAX_FILLS trades.
+
+    Goes order by order, as matching would: own orders are passed over where the rule cancels them,
+    and stop the order where it does not; each part of an iceberg is a trade of its own.
+    """
+    other, limit_key = _other(book, side, limit_ticks)
+    fills = 0
+    for level in other:
+        if level.key > limit_key:
+            return False
+        plain = not level.reserve_lots and rule is SelfTradePrevention.NONE
+        if plain and level.quantity_lots < quantity_lots:
+            quantity_lots -= level.quantity_lots
+            fills += level.order_count
+            continue
+        hidden: list[tuple[int, int]] = []
+        for order in level:
+            if order.account is account and rule is not SelfTradePrevention.NONE:
+                if rule is SelfTradePrevention.CANCEL_OLDEST:
+                    continue
+                return False
+            quantity_lots -= order.remaining_lots
+            fills += 1
+            if quantity_lots <= 0:
+                return fills <= MAX_FILLS
+            special = order.special
+            if special is not None and special.reserve_lots:
+                hidden.append((special.reserve_lots, special.options.display_lots))
+        for reserve_lots, display_lots in hidden:
+            quantity_lots -= reserve_lots
+            fills += -(-reserve_lots // display_lots)
+        if quantity_lots <= 0:
+            return fills <= MAX_FILLS
+    return False
+
+
+def lots_for_quote(book: Book, side: Side, limit_ticks: int, quote_minor: int) -> int:
+    """The most lots that trade now for at most so much of the quote asset."""
+    other, limit_key = _other(book, side, limit_ticks)
+    tick_lot_minor = book.instrument.tick_lot_minor
+    bought_lots = 0
+    for level in other:
+        if level.key > limit_key:
+            break
+        lot_price_minor = level.price_ticks * tick_lot_minor
+        level_lots = level.quantity_lots + level.reserve_lots
+        lots = min(level_lots, quote_minor // lot_price_minor)
+        bought_lots += lots
+        quote_minor -= lots * lot_price_minor
+        if lots < level_lots:
+            break
+    return bought_lots

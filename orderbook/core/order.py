@@ -1,0 +1,155 @@
+"""One order: a taker on its way through a book, or an open order that rests or waits.
+
+Most orders are plain: a limit at one price, good till canceled. What only other kinds need is in
+``Special``, so that plain ones stay small and quick.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from orderbook.core.accounts import Account
+from orderbook.core.balances import Balance
+from orderbook.core.terms import OrderOptions
+from orderbook.core.units import OrderListKind, OrderType, Side, TimeInForce
+
+if TYPE_CHECKING:
+    from orderbook.core.book import Book, Level
+
+_BUY = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
+
+
+class Stage(Enum):
+    """Where an order that is not plain stands."""
+
+    TAKING = "taking"
+    """On its way through the book."""
+    RESTING = "resting"
+    WAITING = "waiting"
+    """For its stop price."""
+    SET_OFF = "set_off"
+    """On the venue's agenda, to go to the book."""
+    PENDING = "pending"
+    """An exit of a bracket whose entry is not done. Holds nothing."""
+
+
+class OrderList:
+    """Orders that depend on one another. ``orders``: those of them that are open."""
+
+    __slots__ = ("list_id", "list_kind", "orders")
+
+    def __init__(self, list_id: int, list_kind: OrderListKind) -> None:
+        self.list_id = list_id
+        self.list_kind = list_kind
+        self.orders: list[Order] = []
+
+
+class Special:
+    """What an order has beyond the plain ones."""
+
+    __slots__ = (
+        "best_ticks",
+        "covered_minor",
+        "options",
+        "order_list",
+        "reserve_lots",
+        "stage",
+        "stop_ticks",
+        "time_in_force",
+        "type",
+    )
+
+    def __init__(self, type: OrderType, time_in_force: TimeInForce, options: OrderOptions) -> None:
+        self.type = type
+        self.time_in_force = time_in_force
+        self.options = options
+        """As in its ``OrderAccepted``: defaults resolved."""
+        self.stage = Stage.TAKING
+        self.reserve_lots = 0
+        """An iceberg's quantity that does not show; on top of the order's ``remaining_lots``."""
+        self.stop_ticks = options.stop_ticks
+        self.best_ticks = 0
+        """Trailing stops: the best last-trade price since entry."""
+        self.covered_minor = 0
+        """What the other order of its list holds for it, so that one hold serves both."""
+        self.order_list: OrderList | None = None
+
+
+class Order:
+    __slots__ = (
+        "account",
+        "book",
+        "client_order_id",
+        "following",
+        "funds",
+        "held_per_lot_minor",
+        "level",
+        "order_id",
+        "preceding",
+        "price_ticks",
+        "priority",
+        "quantity_lots",
+        "remaining_lots",
+        "side",
+        "special",
+    )
+
+    def __init__(
+        self,
+        order_id: int,
+        account: Account,
+        book: Book,
+        funds: Balance,
+        side: Side,
+        price_ticks: int,
+        quantity_lots: int,
+        client_order_id: str,
+    ) -> None:
+        self.order_id = order_id
+        self.account = account
+        self.book = book
+        self.funds = funds
+        """The balance that it pays from: quote for a buy, base for a sell."""
+        instrument = book.instrument
+        self.held_per_lot_minor = (
+            price_ticks * instrument.tick_lot_minor if side is _BUY else instrument.lot_minor
+        )
+        """What it holds of ``funds`` for each lot while it is open. Nothing where a buy has no
+        limit: such an order pays from what is available when it trades."""
+        self.side = side
+        self.price_ticks = price_ticks
+        self.quantity_lots = quantity_lots
+        """In all, filled or not."""
+        self.remaining_lots = quantity_lots
+        """What can be matched now; an iceberg's reserve is not in it."""
+        self.client_order_id = client_order_id
+        self.priority = 0
+        """Its place in time: grows along each level's queue."""
+        self.special: Special | None = None
+        self.level: Level | None = None
+        self.preceding: Order | None = None
+        self.following: Order | None = None
+
+    def reprice(self, price_ticks: int) -> None:
+        """Gives an order that stands nowhere another limit."""
+        self.price_ticks = price_ticks
+        if self.side is _BUY:
+            self.held_per_lot_minor = price_ticks * self.book.instrument.tick_lot_minor
+
+    def open_lots(self) -> int:
+        """What is not filled, shown or not."""
+        special = self.special
+        if special is None:
+            return self.remaining_lots
+        return self.remaining_lots + special.reserve_lots
+
+    def held_minor(self) -> int:
+        """What it holds of ``funds`` while it is open."""
+        special = self.special
+        if special is None:
+            return self.remaining_lots * self.held_per_lot_minor
+        if special.stage is Stage.PENDING:
+            return 0
+        needed_minor = (self.remaining_lots + special.reserve_lots) * self.held_per_lot_minor
+        return max(0, needed_minor - special.covered_minor)

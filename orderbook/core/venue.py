@@ -1,0 +1,47 @@
+"""The venue's whole state, as data. The engine's parts share one ``Venue`` and change it."""
+
+from collections import deque
+
+from orderbook.core.accounts import Accounts
+from orderbook.core.balances import Ledger
+from orderbook.core.book import Book
+from orderbook.core.order import Order
+from orderbook.core.timers import Timers
+
+
+class Venue:
+    __slots__ = (
+        "agenda",
+        "assets",
+        "books",
+        "busted_trade_ids",
+        "epoch",
+        "kill_switch",
+        "ledger",
+        "next_order_id",
+        "next_trade_id",
+        "registry",
+        "time_ns",
+        "timers",
+        "traded_books",
+    )
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.time_ns = 0
+        """Time of the last command."""
+        self.next_order_id = 1
+        self.next_trade_id = 1
+        self.assets: dict[str, int] = {}
+        """Decimals of each asset."""
+        self.books: dict[str, Book] = {}
+        self.registry = Accounts()
+        self.ledger = Ledger()
+        self.timers = Timers()
+        self.kill_switch = False
+        """Engaged for the whole venue: nobody may place orders."""
+        self.busted_trade_ids: set[int] = set()
+        self.agenda: deque[Order] = deque()
+        """Waiting orders that were set off and have yet to go to their books, in this order."""
+        self.traded_books: list[Book] = []
+        """Books with waiting orders that traded in the running command. Empty between commands."""
