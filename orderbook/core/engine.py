@@ -3,7 +3,7 @@
 Promises: a pure function of its state and the command; a refused command changes nothing but
 the time; after any exception it takes no further command, because its state may be half changed.
 It knows no clock, journal or network: ``time_ns`` comes with each command and never goes back, and
-no command but ``AdvanceTime`` may come at or after ``next_due_ns``.
+only ``AdvanceTime`` and ``OpenEpoch`` may come at or after ``next_due_ns``.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -88,7 +88,7 @@ class Engine:
             raise
 
     def _require_advance(self, command: Command, time_ns: int) -> None:
-        if not isinstance(command, AdvanceTime):
+        if not isinstance(command, AdvanceTime | OpenEpoch):
             raise InvariantBroken(
                 "time", f"what was due at {self.next_due_ns} has not been done at {time_ns}"
             )

@@ -20,10 +20,11 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from orderbook import metrics
-from orderbook.core.commands import OpenEpoch
+from orderbook.core.commands import AdvanceTime, OpenEpoch
 from orderbook.core.events import OrderAccepted, Trade
 from orderbook.core.rejects import RejectReason
 from orderbook.core.snapshot import snapshot
+from orderbook.core.units import MAX_TIME_NS
 from orderbook.gateway.protocol import (
     MAX_DEADLINE_NS,
     Answer,
@@ -55,6 +56,9 @@ STANDBY_POLL_S = 0.2
 LOCK_CHECK_S = 1.0
 RECONNECT_S = 0.2
 DATABASE_RETRY_S = 1.0
+MAX_TIMER_WAIT_S = 1.0
+"""How long an idle engine waits before it looks at the clock again: the clock may be set."""
+_ADVANCE_TIME = AdvanceTime()
 CLOCK_WARNING_NS = 10**9
 """How far the wall clock may be behind the journal's time without a warning."""
 
@@ -187,10 +191,19 @@ class EngineWorker:
 
     async def _apply_forever(self) -> None:
         while True:
-            messages = [await self._inbox.get()]
-            work = self._apply(messages)
+            work = self._apply(await self._next_messages())
             await self._to_commit.join()
             self._to_commit.put_nowait(work)
+
+    async def _next_messages(self) -> list[dict[str, Any]]:
+        """The next message; none where a timer of the engine is due before one comes."""
+        due_ns = self._replica.engine.next_due_ns
+        wait_s = None if due_ns == MAX_TIME_NS else max(0, due_ns - time.time_ns()) / 1e9
+        try:
+            async with asyncio.timeout(None if wait_s is None else min(wait_s, MAX_TIMER_WAIT_S)):
+                return [await self._inbox.get()]
+        except TimeoutError:
+            return []
 
     def _apply(self, messages: list[dict[str, Any]]) -> _Work:
         """Applies ``messages`` and whatever else has arrived, up to a batch's limit."""
@@ -200,6 +213,7 @@ class EngineWorker:
         replies = Replies()
         self._dropped.start_batch()
         self._replica.answers.forget_before(now.elapsed_ns)
+        self._advance_time(now, entries)
         for message in messages:
             try:
                 self._apply_message(message, now, entries, replies)
@@ -252,12 +266,20 @@ class EngineWorker:
         if envelope.deadline_ns - now.wall_ns > MAX_DEADLINE_NS:
             self._dropped.too_far(envelope, now.wall_ns)
             return self._refuse(envelope, now, RejectReason.DEADLINE_TOO_FAR)
+        self._advance_time(now, entries)
         events = self._replica.engine.apply(envelope.command, now.journal_ns)
         entries.append(Entry(envelope.command_id, envelope.command, events))
         sequence = self._sequence + len(entries)
         encoded = encode(Answer(envelope.command_id, sequence, now.journal_ns, events))
         answers.remember(envelope.command_id, now.elapsed_ns, encoded)
         return encoded
+
+    def _advance_time(self, now: _Now, entries: list[Entry]) -> None:
+        """Fires what is due, in commands of the engine's own: they are in the journal, so that a
+        replay fires the same timers at the same places."""
+        engine = self._replica.engine
+        while engine.next_due_ns <= now.journal_ns:
+            entries.append(Entry(b"", _ADVANCE_TIME, engine.apply(_ADVANCE_TIME, now.journal_ns)))
 
     def _refuse(self, envelope: Envelope, now: _Now, reason: RejectReason) -> bytes:
         """Nothing was executed, so nothing is journaled. It is remembered, because a copy may come
