@@ -75,6 +75,8 @@ def test_what_is_wrong_with_a_sign_up_stands_beside_its_field(open_page: Any) ->
     page.fill("#id_password1", "12345")
     page.fill("#id_password2", "12345")
     page.click("main form button[type=submit]")
+    page.wait_for_selector("#id_password1_error")
+    page.wait_for_load_state()
     for name, words in (("username", "letters, digits"), ("password1", "too short")):
         field = page.locator(f"#id_{name}")
         assert field.get_attribute("aria-invalid") == "true"

@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.embedded_venue import EmbeddedVenue
 
-WAIT_S = 15.0
+WAIT_S = 60.0
+POLL_MS = 20
 PHONE = {"viewport": {"width": 390, "height": 844}}
 DESK = {"viewport": {"width": 1440, "height": 900}}
 TRADE = "/trade/BTC-USDT/"
@@ -15,11 +16,23 @@ PAGES = ("/markets/", TRADE, "/orders/", "/portfolio/", "/notifications/")
 OUTSIDE = ("/markets/", TRADE, "/accounts/login/", "/accounts/signup/")
 
 
+# Keeps every state that the page's connection goes through, however short.
+NOTE_STATES = """
+() => {
+  const terminal = document.getElementById("terminal");
+  window.states = [];
+  new MutationObserver(() => window.states.push(terminal.dataset.connection))
+    .observe(terminal, {attributeFilter: ["data-connection"]});
+}
+"""
+
+
 def until(page: Any, expression: str, wanted: object) -> None:
     """Polls; Playwright's own wait for a function needs eval, which the page's policy forbids."""
     deadline = time.monotonic() + WAIT_S
     while (found := page.evaluate(expression)) != wanted:
         assert time.monotonic() < deadline, f"{expression} is {found!r}, not {wanted!r}"
+        page.wait_for_timeout(POLL_MS)
 
 
 def live(page: Any) -> Any:
@@ -46,8 +59,8 @@ def test_a_kept_theme_is_there_before_the_first_paint(open_page: Any) -> None:
     page = open_page("/markets/", color_scheme="light", **DESK)
     page.click("[data-theme-toggle]")
     page.reload(wait_until="commit")
-    until(page, "document.documentElement.dataset.theme", "dark")
-    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+    until(page, "document.documentElement?.dataset.theme", "dark")
+    until(page, "getComputedStyle(document.documentElement).colorScheme", "dark")
 
 
 def test_the_ticket_computes_exactly(open_page: Any) -> None:
@@ -76,12 +89,12 @@ def test_an_order_is_entered_by_keyboard_alone(open_page: Any) -> None:
     page.keyboard.press("Enter")
     page.wait_for_selector("#ticket-result")
     page.wait_for_selector("#open-orders tr[id^=order-]")
+    page.wait_for_selector("#ladder .ask.own")
     page.keyboard.press("Escape")
     page.keyboard.press("o")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     assert page.input_value("#ticket-price") == "990000.00"
-    assert "own" in page.get_attribute("#ladder .ask", "class")
     page.click("#open-orders button")
     page.wait_for_selector("#open-orders tr[id^=order-]", state="detached")
 
@@ -107,9 +120,9 @@ def test_a_lost_socket_is_shown_and_comes_back_with_the_whole_book(open_page: An
     page.route_web_socket("**/ws/page/**", proxied)
     page.goto(page.url.replace("/markets/", TRADE))
     live(page)
+    page.evaluate(NOTE_STATES)
     sockets[0][0].close(code=1012)
-    page.wait_for_selector("#terminal[data-connection=reconnecting]")
-    live(page)
+    until(page, "window.states.join()", "reconnecting,live")
     assert len(sockets) == 2
     until(page, "document.querySelectorAll('#ladder').length", 1)
 
@@ -129,7 +142,8 @@ def test_orders_can_be_placed_without_javascript(open_page: Any) -> None:
     page.fill("#ticket-price", "980000.00")
     page.fill("#ticket-quantity", "0.002")
     page.click(".ticket-submit")
-    assert "Sell order" in page.inner_text(".messages")
+    page.wait_for_selector(".messages:has-text('Sell order')")
+    page.wait_for_load_state()
     assert page.locator("#open-orders tbody tr").count() == 1
     page.click("#open-orders tbody button")
-    assert "was canceled" in page.inner_text(".messages")
+    page.wait_for_selector(".messages:has-text('was canceled')")

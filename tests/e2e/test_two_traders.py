@@ -2,14 +2,23 @@
 
 import statistics
 import time
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-ROUNDS = 5
-WAIT_S = 15.0
+from tests.support.machine_load import ForeignLoad
+
+ROUNDS = 7
+ATTEMPTS = 3
+WAIT_S = 60.0
+POLL_MS = 20
 LIMIT_MS = 250
 """What a trader may have to wait, from the acknowledgement of the order to the changed page."""
+FOREIGN_SHARE = 0.2
+"""A part of the machine that others may have; where they had more, a measurement that is over the
+limit is made again, because it says more about them than about the venue."""
+QUANTITY = Decimal("0.02")
 
 # Keeps, for each watched part of the page, the moment at which its text last changed.
 WATCH = """
@@ -46,6 +55,7 @@ def wait_until(page: Any, predicate: str, argument: object = None) -> None:
     deadline = time.monotonic() + WAIT_S
     while not page.evaluate(predicate, argument):
         assert time.monotonic() < deadline, f"not within {WAIT_S:.0f} s: {predicate}"
+        page.wait_for_timeout(POLL_MS)
 
 
 def order(page: Any, side: str, kind: str, price: str, quantity: str) -> None:
@@ -65,21 +75,20 @@ def traders(open_page: Any) -> tuple[Any, Any]:
     return pages  # type: ignore[return-value]
 
 
-def test_a_resting_order_is_taken_and_both_pages_change_at_once(
-    traders: tuple[Any, Any], console_errors: list[str]
-) -> None:
+def median_delays_ms(traders: tuple[Any, Any], prices: range) -> dict[str, float]:
+    """By trader and part of the page, of as many trades as there are prices."""
     maker, taker = traders
     delays_ms: dict[str, list[float]] = {}
-    for round_ in range(ROUNDS):
-        price = f"{60_000 + round_}.00"
-        order(maker, "sell", "limit", price, "0.02")
+    for whole in prices:
+        price = f"{whole}.00"
+        order(maker, "sell", "limit", price, str(QUANTITY))
         for page in traders:
             page.wait_for_selector(f"#ladder .asks [data-price='{price}']")
         maker.wait_for_selector("#open-orders tbody tr")
         for page in traders:
             page.evaluate("window.changes = {}; window.acknowledged = 0")
 
-        order(taker, "buy", "limit", price, "0.02")
+        order(taker, "buy", "limit", price, str(QUANTITY))
         wait_until(taker, "() => window.acknowledged > 0")
         acknowledged = taker.evaluate("window.acknowledged")
         for name, page in (("maker", maker), ("taker", taker)):
@@ -91,13 +100,29 @@ def test_a_resting_order_is_taken_and_both_pages_change_at_once(
                 delays_ms.setdefault(f"{name} {part}", []).append(at - acknowledged)
 
     assert len(delays_ms) == 2 * len(WATCHED)
-    medians = {part: statistics.median(values) for part, values in delays_ms.items()}
-    print({part: round(value) for part, value in medians.items()})
-    assert all(value <= LIMIT_MS for value in medians.values()), medians
+    return {part: statistics.median(values) for part, values in delays_ms.items()}
 
-    maker.wait_for_selector("#balance-BTC:has-text('1.90')")
-    assert maker.locator("#trades tr").count() == ROUNDS
-    assert taker.locator("#trades tr").count() == ROUNDS
+
+def test_a_resting_order_is_taken_and_both_pages_change_at_once(
+    traders: tuple[Any, Any], console_errors: list[str]
+) -> None:
+    trades = 0
+    for attempt in range(1, ATTEMPTS + 1):
+        load = ForeignLoad()
+        first = 60_000 + trades
+        medians = median_delays_ms(traders, range(first, first + ROUNDS))
+        foreign_share = load.share()
+        trades += ROUNDS
+        print({part: round(value) for part, value in medians.items()}, f"{foreign_share:.2f}")
+        if all(value <= LIMIT_MS for value in medians.values()):
+            break
+        assert attempt < ATTEMPTS, medians
+        assert foreign_share > FOREIGN_SHARE, medians
+
+    left = Decimal(2) - trades * QUANTITY
+    traders[0].wait_for_selector(f"#balance-BTC:has-text('{left}')")
+    for page in traders:
+        wait_until(page, "(n) => document.querySelectorAll('#trades tr').length === n", trades)
     assert console_errors == []
 
 
