@@ -12,6 +12,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,7 +24,6 @@ from orderbook import metrics
 from orderbook.core.commands import AdvanceTime, OpenEpoch
 from orderbook.core.events import OrderAccepted, Trade
 from orderbook.core.rejects import RejectReason
-from orderbook.core.snapshot import snapshot
 from orderbook.core.units import MAX_TIME_NS
 from orderbook.gateway.protocol import (
     MAX_DEADLINE_NS,
@@ -39,12 +39,12 @@ from orderbook.gateway.protocol import (
 )
 from orderbook.journal import Entry
 from orderbook.worker.dropped_log import DroppedLog
-from orderbook.worker.journal_writer import JournalWriter
+from orderbook.worker.journal_writer import STALE_LEADER_S, JournalWriter
 from orderbook.worker.publisher import Publisher, Replies
 from orderbook.worker.queries import answer_query
 from orderbook.worker.recovery import Replica, check_tables, table_ends
 from orderbook.worker.repeats import surely_not_executed
-from orderbook.worker.snapshots import SnapshotKeeper
+from orderbook.worker.snapshots import Packing, SnapshotKeeper
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +52,9 @@ MAX_INBOX_MESSAGES = 256
 """Queue messages held in memory; what exceeds them waits in the queue."""
 MAX_COMMIT_COMMANDS = 2_000
 """Commands after which a batch takes no further message."""
-STANDBY_POLL_S = 0.2
+STANDBY_POLL_S = 0.1
 LOCK_CHECK_S = 1.0
+"""How often a leader without orders speaks to the database: see STALE_LEADER_S."""
 RECONNECT_S = 0.2
 DATABASE_RETRY_S = 1.0
 MAX_TIMER_WAIT_S = 1.0
@@ -73,7 +74,7 @@ class _Work(NamedTuple):
     entries: list[Entry]
     replies: Replies
     depth: list[DepthUpdate]
-    state: bytes | None
+    state: Packing | None
 
 
 class _Now(NamedTuple):
@@ -91,7 +92,9 @@ class _Now(NamedTuple):
 class EngineWorker:
     """``run`` returns only by an exception; cancelling it is the way to stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, when_recovered: Callable[[], None] = lambda: None) -> None:
+        """``when_recovered``: called once, level with the journal and before it may lead."""
+        self._when_recovered = when_recovered
         self._layer = get_channel_layer("engine")
         self._journal = JournalWriter()
         self._replica = Replica()
@@ -106,6 +109,7 @@ class EngineWorker:
         self._dropped = DroppedLog()
         self.leading = asyncio.Event()
         """Set once this engine leads and takes commands."""
+        self.standing_by = False
 
     async def run(self) -> None:
         try:
@@ -139,23 +143,28 @@ class EngineWorker:
 
     async def _follow_until_leader(self) -> None:
         """A warm standby until the lock is free; what the last leader wrote is then applied."""
-        recovered = announced = False
-        while True:
-            try:
-                locked = await self._on_journal(self._journal.try_lock)
-                if not recovered:
-                    await self._on_journal(self._replica.recover)
-                    recovered = True
-                await self._on_journal(self._replica.follow)
-            except (OperationalError, InterfaceError) as error:
-                logger.warning("the journal's database cannot be reached: %s", error)
-                await asyncio.sleep(DATABASE_RETRY_S)
-                raise
-            if locked:
-                return
-            if not announced:
-                logger.info("standing by: another engine leads")
-                announced = True
+        try:
+            # Without the lock: who has it must be heard of all the time (end_stale_leader).
+            await self._on_journal(self._replica.recover)
+            self._when_recovered()
+            while not await self._on_journal(self._journal.try_lock):
+                await self._stand_by()
+            await self._on_journal(self._replica.follow)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("the journal's database cannot be reached: %s", error)
+            await asyncio.sleep(DATABASE_RETRY_S)
+            raise
+
+    async def _stand_by(self) -> None:
+        if not self.standing_by:
+            self.standing_by = True
+            logger.info("standing by: another engine leads")
+        await self._on_journal(self._replica.follow)
+        if await self._on_journal(self._journal.end_stale_leader):
+            logger.warning(
+                "the leader was silent for %.0f s: its session was ended", STALE_LEADER_S
+            )
+        else:
             await asyncio.sleep(STANDBY_POLL_S)
 
     async def _open_epoch(self) -> None:
@@ -224,7 +233,9 @@ class EngineWorker:
         first = self._sequence + 1
         self._sequence += len(entries)
         metrics.ENGINE_QUEUE_DEPTH.set(len(entries) + self._inbox.qsize())
-        state = snapshot(self._replica.engine) if self._snapshots.due(self._sequence) else None
+        state = None
+        if entries and self._snapshots.due(self._sequence):
+            state = self._snapshots.pack(self._replica.engine)
         return _Work(
             first,
             self._sequence,
@@ -314,6 +325,10 @@ class EngineWorker:
                 metrics.ENGINE_SEQUENCE.set(work.last_sequence)
                 if work.state is not None:
                     self._snapshots.store(work.last_sequence, work.time_ns, work.state, checksum)
+            else:
+                # Reads and refusals leave without a commit, and must not come from an engine that
+                # was frozen and has been replaced.
+                await self._on_journal(self._journal.check_connection)
             self._to_commit.task_done()
             await self._to_release.put(work)
 

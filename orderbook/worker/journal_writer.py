@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 LEADER_LOCK_KEY = 0x5249_414C_544F
 """Advisory lock that a PostgreSQL leader holds."""
+STALE_LEADER_S = 3.0
+"""Silence of a leader's session after which a standby ends it: less than a command's deadline, and
+three times as long as a leader is ever silent (LOCK_CHECK_S)."""
 
 
 class LeadershipLost(Exception):
@@ -64,6 +67,23 @@ class JournalWriter:
         except BlockingIOError:
             return False
         return True
+
+    def end_stale_leader(self) -> bool:
+        """Ends the session of a leader that has been silent for ``STALE_LEADER_S``, which frees the
+        lock; whether there was one.
+
+        A leader that is frozen, or whose host is gone, would keep the lock as long as its session
+        lives. It cannot write afterwards: the lock went with the session that it writes through,
+        and its next number is taken by the new leader's epoch. The silence is measured on the
+        server's clock alone. A session with a statement under way is not silent, however long
+        that takes: then the database is slow, and another leader would be no better off.
+        """
+        connection = connections[settings.JOURNAL_DATABASE]
+        if connection.vendor != "postgresql":
+            return False
+        with connection.cursor() as cursor:
+            cursor.execute(_END_STALE_LEADER, [*divmod(LEADER_LOCK_KEY, 1 << 32), STALE_LEADER_S])
+            return bool(cursor.fetchall())
 
     def open_epoch(self, checksum: bytes, last_epoch: int) -> int:
         """Registers this leader. ``checksum``: of the last journal row, to chain the next to;
@@ -127,3 +147,13 @@ def _insert(row: tuple[int, int, int, int, bytes, bytes]) -> None:
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(_INSERT, row, prepare=True)
+
+
+_END_STALE_LEADER = """
+SELECT pg_terminate_backend(pid)
+FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid = %s AND objid = %s
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND state <> 'active'
+  AND state_change < clock_timestamp() - %s * interval '1 second'
+"""

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -30,16 +31,7 @@ async def _run() -> None:
     assert task is not None
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, task.cancel)
-    worker = EngineWorker()
-    settling = asyncio.create_task(_settle_once_leading(worker))
-    try:
+    # Before it leads: with a large book this takes a second, which a takeover does not have.
+    worker = EngineWorker(when_recovered=garbage.settle)
+    with suppress(asyncio.CancelledError):
         await worker.run()
-    except asyncio.CancelledError:
-        return
-    finally:
-        settling.cancel()
-
-
-async def _settle_once_leading(worker: EngineWorker) -> None:
-    await worker.leading.wait()
-    garbage.settle()
