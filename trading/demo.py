@@ -36,6 +36,8 @@ DEFAULT_BOT_RATE = 4.0
 """Turns a second and symbol, of all bots together; BOT_RATE overrides it."""
 MAX_BOT_RATE = 100.0
 MAKER_SHARE = 0.75
+QUERY_TIMEOUT_S = 30.0
+"""Patient: without this answer a new venue does not open at all."""
 BOTS_RETRY_S = 5.0
 """How often bots look whether the demo has been loaded."""
 MAKER_FEE_PPM = 800
@@ -113,7 +115,7 @@ async def load_demo(gateway: Gateway) -> None:
 
 
 async def _define_missing(gateway: Gateway) -> None:
-    definitions = await gateway.query(GetInstruments())
+    definitions = await gateway.query(GetInstruments(), timeout_s=QUERY_TIMEOUT_S)
     assert isinstance(definitions, Definitions)
     known = {event.symbol for event in definitions.events if isinstance(event, InstrumentDefined)}
     for asset, decimals in ASSETS.items():
