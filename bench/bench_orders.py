@@ -216,7 +216,7 @@ class Window(NamedTuple):
 
 
 async def drive(load: Load, venue: Venue, warm_up_s: float, seconds: float) -> Window:
-    async with httpx.AsyncClient(base_url=venue.url, timeout=10.0) as client:
+    async with httpx.AsyncClient(base_url=venue.url, timeout=60.0) as client:
         await load.start()
         await asyncio.sleep(warm_up_s)
         scrapes = [await _scrape(client)]

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """An answer that is longer ends the run: nothing that a load asks for is."""
-CONNECT_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 60.0
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = b"content-length:"
 

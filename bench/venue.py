@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,10 +16,12 @@ from typing import IO, Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from config.data_folder import free_port
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-START_TIMEOUT_S = 180.0
-STOP_TIMEOUT_S = 60.0
-COMMAND_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 300.0
+STOP_TIMEOUT_S = 120.0
+COMMAND_TIMEOUT_S = 300.0
 API_TIMEOUT_S = 60.0
 SHOWN_LOG_BYTES = 4_000
 
@@ -73,12 +74,6 @@ class Venue:
         if answer.status_code != httpx.codes.CREATED:
             raise VenueUnusable(f"sign-up: {answer.status_code} {answer.text[:500]}")
         return name, answer.json()["access"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
