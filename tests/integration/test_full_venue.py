@@ -19,6 +19,7 @@ from config.private_services import PrivateServiceError
 from config.private_services.binaries import postgres_folder, redis_binary
 from config.processes import ProcessSpec, spawn
 from tests.conftest import missing, open_folder
+from tests.support.embedded_venue import LONG_DEADLINE_S
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -65,6 +66,7 @@ def full_venue(data_dir: Path) -> Iterator[FullVenue]:
             "DATA_DIR": str(data_dir),
             "PORT": str(kept_port(data_dir / "web-port")),
             "RUN_BOTS": "0",
+            "COMMAND_DEADLINE_S": LONG_DEADLINE_S,
             "DATABASE_URL": "",
             "REDIS_URL": "",
         },

@@ -13,6 +13,7 @@ import pytest
 from bench.mbo_file import SNAPSHOT, Record
 from bench.venue import BASE_DIR, Venue, own_venue
 from config.private_services import PrivatePostgres, PrivateRedis
+from tests.support.embedded_venue import LONG_DEADLINE_S
 from tests.unit.bench.builders import record, write_dbn
 from tests.unit.bench.test_mbo_plan import uncrossed_flow
 
@@ -36,6 +37,7 @@ def venue(postgres_server: PrivatePostgres, redis_server: PrivateRedis) -> Itera
         "LOAD_DEMO": "0",
         "RUN_BOTS": "0",
         "LOG_LEVEL": "WARNING",
+        "COMMAND_DEADLINE_S": LONG_DEADLINE_S,
     }
     with own_venue(settings) as running:
         yield running

@@ -66,7 +66,7 @@ def refused(path: str, field: str | None = None, **params: Any) -> dict[str, Any
 def test_time_is_now():
     body = get("/api/v1/time")
     told = datetime.fromisoformat(body["time"])
-    assert abs((datetime.now(UTC) - told).total_seconds()) < 5
+    assert abs((datetime.now(UTC) - told).total_seconds()) < 60
     assert abs(body["unix_ms"] - told.timestamp() * 1_000) <= 1
 
 
