@@ -24,6 +24,7 @@ class FakeGateway:
 async def set_engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(health, "_readiness", health.Readiness())
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 60.0)
 
     def set_alive(alive: bool) -> None:
         monkeypatch.setattr(gateway_module, "_gateway", FakeGateway(loop, alive=alive))
@@ -142,7 +143,10 @@ def test_with_a_token_only_its_holder_reads_metrics(settings: Any) -> None:
 
 
 @pytest.mark.django_db(databases=["default", "journal"], transaction=True)
-async def test_metrics_tell_the_tables_lag_while_no_projector_runs() -> None:
+async def test_metrics_tell_the_tables_lag_while_no_projector_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 60.0)
     await JournalBatch.objects.acreate(
         first_sequence=1,
         last_sequence=3,

@@ -22,7 +22,8 @@ def output() -> io.StringIO:
 
 
 @pytest.fixture
-def supervisor(output: io.StringIO) -> Supervisor:
+def supervisor(output: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+    monkeypatch.setattr(module, "_LAST_LINES_TIMEOUT_S", DEADLINE_S)
     return Supervisor(Lines(output))
 
 
