@@ -11,9 +11,11 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from orderbook.core.balances import Balance
+from orderbook.core.rates import RateLimits
 from orderbook.core.units import (
     CLIENT_ORDER_ID_MEMORY,
     FEE_ACCOUNT_ID,
+    MAX_OPEN_ORDERS,
     AccountStatus,
     SelfTradePrevention,
 )
@@ -28,6 +30,8 @@ class Account:
         "balances",
         "client_order_ids",
         "kill_switch",
+        "limits",
+        "max_open_orders",
         "orders",
         "references",
         "self_trade",
@@ -39,13 +43,16 @@ class Account:
         self.status = status
         self.balances: dict[str, Balance] = {}
         self.orders: dict[int, Order] = {}
-        """Open orders by id; oldest first, because ids only grow."""
+        """Open orders by id, oldest first: ids only grow, and an amended order keeps its place."""
         self.client_order_ids: dict[str, int] = {}
         """Used client order ids with their order's id (0 where only the id is remembered)."""
         self.references: set[str] = set()
         self.self_trade = SelfTradePrevention.NONE
         """What holds for orders that do not say."""
         self.kill_switch = False
+        self.max_open_orders = MAX_OPEN_ORDERS
+        self.limits: RateLimits | None = None
+        """None where the account may send as much as it can."""
 
     def balance(self, asset: str) -> Balance:
         """The balance of an asset; zero and recorded from now on where there was none."""

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from orderbook.core.accounts import Account
+from orderbook.core.amend import Amends
 from orderbook.core.book import Book, LevelView
 from orderbook.core.cancels import Cancels
 from orderbook.core.commands import (
     AdvanceTime,
+    AmendOrder,
+    CancelAllAfter,
     CancelAllOrders,
     CancelOrder,
     Command,
@@ -22,7 +25,9 @@ from orderbook.core.commands import (
     Deposit,
     OpenEpoch,
     PlaceOrder,
+    SetAccountLimits,
     SetAccountStatus,
+    SetKillSwitch,
     Withdraw,
 )
 from orderbook.core.definitions import Definitions
@@ -31,15 +36,12 @@ from orderbook.core.errors import EngineStopped, InvariantBroken
 from orderbook.core.events import AssetDefined, Event, InstrumentDefined
 from orderbook.core.funds import Funds
 from orderbook.core.lifecycle import Lifecycle
+from orderbook.core.limits import Limits
 from orderbook.core.matching import Matcher
-from orderbook.core.refusals import order_rejected
-from orderbook.core.risk import refuse_order
+from orderbook.core.placing import Placing
 from orderbook.core.special import SpecialEntry
 from orderbook.core.timekeeper import Timekeeper
-from orderbook.core.units import TimeInForce
 from orderbook.core.venue import Venue
-
-_DAY = TimeInForce.DAY  # reading an enumeration's member costs ten times as much as a constant
 
 
 class Engine:
@@ -49,14 +51,18 @@ class Engine:
         self.venue = venue = Venue()
         self._stopped = False
         lifecycle = Lifecycle(venue)
-        self._entry = OrderEntry(venue, lifecycle, Matcher(venue, lifecycle))
-        self._special = SpecialEntry(venue, self._entry)
+        entry = OrderEntry(venue, lifecycle, Matcher(venue, lifecycle))
+        special = SpecialEntry(venue, entry)
+        placing = Placing(venue, entry, special)
+        amends = Amends(venue, lifecycle, entry, special)
         cancels = Cancels(venue, lifecycle)
         definitions = Definitions(venue)
         funds = Funds(venue, cancels)
-        self._timekeeper = Timekeeper(venue, lifecycle)
+        limits = Limits(venue, cancels)
+        timekeeper = Timekeeper(venue, lifecycle, cancels)
         self._handlers: dict[type[Any], Callable[[Any, list[Event]], None]] = {
-            PlaceOrder: self._place,
+            PlaceOrder: placing.place,
+            AmendOrder: amends.amend,
             CancelOrder: cancels.cancel,
             CancelAllOrders: cancels.cancel_all,
             Deposit: funds.deposit,
@@ -65,7 +71,10 @@ class Engine:
             DefineAsset: definitions.define_asset,
             DefineInstrument: definitions.define_instrument,
             OpenEpoch: definitions.open_epoch,
-            AdvanceTime: self._timekeeper.advance,
+            SetAccountLimits: limits.set_account_limits,
+            SetKillSwitch: limits.set_kill_switch,
+            CancelAllAfter: limits.cancel_all_after,
+            AdvanceTime: timekeeper.advance,
         }
 
     def apply(self, command: Command, time_ns: int) -> list[Event]:
@@ -92,21 +101,6 @@ class Engine:
             raise InvariantBroken(
                 "time", f"what was due at {self.next_due_ns} has not been done at {time_ns}"
             )
-
-    def _place(self, command: PlaceOrder, events: list[Event]) -> None:
-        venue = self.venue
-        book = venue.books.get(command.symbol)
-        account = venue.registry.by_id.get(command.account_id)
-        reason = refuse_order(command, book, account, venue)
-        if reason is not None:
-            events.append(order_rejected(command, reason))
-            return
-        assert book is not None
-        assert account is not None
-        if command.options is None and command.time_in_force is not _DAY:
-            self._entry.place_plain(command, book, account, events)
-        else:
-            self._special.place(command, book, account, events)
 
     # Reads
 

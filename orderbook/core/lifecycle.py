@@ -85,3 +85,4 @@ class Lifecycle:
     def _forget_special(self, order: Order, special: Special) -> None:
         if special.options.expire_time_ns:
             self._venue.timers.clear(TimerKind.EXPIRY, order.order_id)
+            del self._venue.expiring[order.order_id]

@@ -1,7 +1,7 @@
 """The events that say that a command was refused, each with the reason."""
 
-from orderbook.core.commands import CancelOrder, Command, PlaceOrder
-from orderbook.core.events import CancelRejected, CommandRejected, OrderRejected
+from orderbook.core.commands import AmendOrder, CancelOrder, Command, PlaceOrder
+from orderbook.core.events import AmendRejected, CancelRejected, CommandRejected, OrderRejected
 from orderbook.core.rejects import RejectReason
 from orderbook.core.text import client_order_id_or_blank, symbol_or_blank
 
@@ -18,6 +18,11 @@ def order_rejected(command: PlaceOrder, reason: RejectReason) -> OrderRejected:
 def cancel_rejected(command: CancelOrder, reason: RejectReason) -> CancelRejected:
     client_order_id = client_order_id_or_blank(command.client_order_id)
     return CancelRejected(command.account_id, command.order_id, client_order_id, reason)
+
+
+def amend_rejected(command: AmendOrder, reason: RejectReason) -> AmendRejected:
+    client_order_id = client_order_id_or_blank(command.client_order_id)
+    return AmendRejected(command.account_id, command.order_id, client_order_id, reason)
 
 
 def command_rejected(

@@ -73,6 +73,7 @@ class SpecialEntry:
         )
         if options.expire_time_ns:
             self._venue.timers.set(TimerKind.EXPIRY, order.order_id, options.expire_time_ns)
+            self._venue.expiring[order.order_id] = order
         return order
 
     def start(self, order: Order, events: list[Event]) -> None:

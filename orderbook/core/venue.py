@@ -5,7 +5,7 @@ from collections import deque
 from orderbook.core.accounts import Accounts
 from orderbook.core.balances import Ledger
 from orderbook.core.book import Book
-from orderbook.core.order import Order
+from orderbook.core.order import Order, OrderList
 from orderbook.core.timers import Timers
 
 
@@ -16,6 +16,7 @@ class Venue:
         "books",
         "busted_trade_ids",
         "epoch",
+        "expiring",
         "kill_switch",
         "ledger",
         "next_order_id",
@@ -38,10 +39,13 @@ class Venue:
         self.registry = Accounts()
         self.ledger = Ledger()
         self.timers = Timers()
+        self.expiring: dict[int, Order] = {}
+        """Orders that end at a known time, by id; each has an EXPIRY timer."""
         self.kill_switch = False
         """Engaged for the whole venue: nobody may place orders."""
         self.busted_trade_ids: set[int] = set()
-        self.agenda: deque[Order] = deque()
-        """Waiting orders that were set off and have yet to go to their books, in this order."""
+        self.agenda: deque[Order | OrderList] = deque()
+        """What follows from earlier commands and is yet to be done, in this order: waiting orders
+        that were set off go to their books, brackets whose entry is done arm their exits."""
         self.traded_books: list[Book] = []
         """Books with waiting orders that traded in the running command. Empty between commands."""
