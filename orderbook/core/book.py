@@ -126,6 +126,12 @@ class Book:
         self.update_id = 0
         self._drained_update_id = 0
 
+    def waiting_orders(self) -> WaitingOrders:
+        """The orders that wait, made if there were none yet."""
+        if self.waiting is None:
+            self.waiting = WaitingOrders()
+        return self.waiting
+
     def rest(self, order: Order) -> None:
         """Appends the order to the end of its price level."""
         if order.side is _BUY:

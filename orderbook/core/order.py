@@ -35,14 +35,30 @@ class Stage(Enum):
 
 
 class OrderList:
-    """Orders that depend on one another. ``orders``: those of them that are open."""
+    """Orders that depend on one another.
 
-    __slots__ = ("list_id", "list_kind", "orders")
+    A bracket whose exits were armed is an OCO from then on; an OCO of which one order was set off
+    or filled in part is no list any more.
+    """
+
+    __slots__ = ("acted", "filled_lots", "list_id", "list_kind", "orders", "received_minor")
 
     def __init__(self, list_id: int, list_kind: OrderListKind) -> None:
         self.list_id = list_id
         self.list_kind = list_kind
         self.orders: list[Order] = []
+        """Those that are open; of a bracket the entry first, as long as it is."""
+        self.filled_lots = 0
+        """Brackets: what the entry has bought or sold."""
+        self.received_minor = 0
+        """Brackets: what the entry has received for it, less fees, in the asset received."""
+        self.acted: Order | None = None
+        """The order of an OCO that traded or was set off in the running command."""
+
+    def entry(self) -> Order | None:
+        """The entry of a bracket, while it is open."""
+        first = self.orders[0] if self.orders else None
+        return first if first is not None and first.order_id == self.list_id else None
 
 
 class Special:

@@ -17,10 +17,19 @@ from orderbook.core.engine import Engine
 from orderbook.core.errors import InvariantBroken, SnapshotCorrupt
 from orderbook.core.events import InstrumentDefined
 from orderbook.core.invariants import check
-from orderbook.core.order import Order
-from orderbook.core.units import AccountStatus, Side
+from orderbook.core.order import Order, OrderList, Special, Stage
+from orderbook.core.terms import OrderOptions
+from orderbook.core.timers import TimerKind
+from orderbook.core.units import (
+    AccountStatus,
+    OrderListKind,
+    OrderType,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 
-FORMAT = "rialto-snapshot-1"
+FORMAT = "rialto-snapshot-2"
 """Changes whenever the bytes of the same state would."""
 
 
@@ -30,13 +39,35 @@ class _File(Struct, frozen=True, array_like=True):
     state: bytes
 
 
+class _Special(Struct, frozen=True, array_like=True):
+    type: OrderType
+    time_in_force: TimeInForce
+    options: OrderOptions
+    stage: Stage
+    reserve_lots: int
+    stop_ticks: int
+    best_ticks: int
+    covered_minor: int
+
+
 class _Order(Struct, frozen=True, array_like=True):
     order_id: int
     account_id: int
     side: Side
     price_ticks: int
+    quantity_lots: int
     remaining_lots: int
+    priority: int
     client_order_id: str
+    special: _Special | None
+
+
+class _List(Struct, frozen=True, array_like=True):
+    list_id: int
+    list_kind: OrderListKind
+    filled_lots: int
+    received_minor: int
+    order_ids: list[int]
 
 
 class _Book(Struct, frozen=True, array_like=True):
@@ -44,6 +75,10 @@ class _Book(Struct, frozen=True, array_like=True):
     update_id: int
     orders: list[_Order]
     """Bids best first, then asks best first; oldest first at one price."""
+    others: list[_Order]
+    """Open orders that stand in no level, by id."""
+    last_ticks: int
+    reference_ticks: int
 
 
 class _Account(Struct, frozen=True, array_like=True):
@@ -52,6 +87,8 @@ class _Account(Struct, frozen=True, array_like=True):
     balances: list[tuple[str, int, int]]
     """(asset, available_minor, held_minor)"""
     references: list[str]
+    self_trade: SelfTradePrevention
+    kill_switch: bool
 
 
 class _State(Struct, frozen=True, array_like=True):
@@ -65,7 +102,16 @@ class _State(Struct, frozen=True, array_like=True):
     books: list[_Book]
     finished_client_order_ids: list[tuple[int, str]]
     """(account_id, client_order_id), the first to be forgotten first"""
+    kill_switch: bool
+    busted_trade_ids: list[int]
+    lists: list[_List]
+    """By id."""
+    agenda: list[int]
+    """Ids of orders; of a list, negated."""
 
+
+_Placed = dict[int, Order]
+"""Every open order by id."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_file = msgspec.msgpack.Decoder(_File).decode
@@ -107,6 +153,7 @@ def restore(data: bytes) -> Engine:
 
 
 def _state_bytes(engine: Engine) -> bytes:
+    others = _elsewhere(engine)
     return _encode(
         _State(
             epoch=engine.epoch,
@@ -118,10 +165,17 @@ def _state_bytes(engine: Engine) -> bytes:
                 for asset, decimals in sorted(engine.assets.items())
             ],
             accounts=[_pack_account(account) for _, account in sorted(engine.accounts.items())],
-            books=[_pack_book(book) for _, book in sorted(engine.books.items())],
+            books=[_pack_book(book, others[book]) for _, book in sorted(engine.books.items())],
             finished_client_order_ids=[
                 (account.account_id, text)
                 for account, text in engine.venue.registry.finished_client_order_ids
+            ],
+            kill_switch=engine.venue.kill_switch,
+            busted_trade_ids=sorted(engine.venue.busted_trade_ids),
+            lists=_pack_lists(engine),
+            agenda=[
+                item.order_id if isinstance(item, Order) else -item.list_id
+                for item in engine.venue.agenda
             ],
         )
     )
@@ -132,24 +186,92 @@ def _pack_account(account: Account) -> _Account:
         (asset, balance.available_minor, balance.held_minor)
         for asset, balance in sorted(account.balances.items())
     ]
-    return _Account(account.account_id, account.status, balances, sorted(account.references))
+    return _Account(
+        account.account_id,
+        account.status,
+        balances,
+        sorted(account.references),
+        account.self_trade,
+        account.kill_switch,
+    )
 
 
-def _pack_book(book: Book) -> _Book:
+def _elsewhere(engine: Engine) -> dict[Book, list[Order]]:
+    """The open orders that stand in no level, by book, the oldest first."""
+    orders = sorted(
+        (
+            order
+            for account in engine.accounts.values()
+            for order in account.orders.values()
+            if order.level is None
+        ),
+        key=lambda order: order.order_id,
+    )
+    by_book: dict[Book, list[Order]] = {book: [] for book in engine.books.values()}
+    for order in orders:
+        by_book[order.book].append(order)
+    return by_book
+
+
+def _pack_book(book: Book, others: list[Order]) -> _Book:
     orders = [
-        _Order(
-            order.order_id,
-            order.account.account_id,
-            order.side,
-            order.price_ticks,
-            order.remaining_lots,
-            order.client_order_id,
-        )
-        for side in (book.bids, book.asks)
-        for level in side
-        for order in level
+        _pack_order(order) for side in (book.bids, book.asks) for level in side for order in level
     ]
-    return _Book(book.instrument, book.update_id, orders)
+    return _Book(
+        book.instrument,
+        book.update_id,
+        orders,
+        [_pack_order(order) for order in others],
+        book.last_ticks,
+        book.reference_ticks,
+    )
+
+
+def _pack_order(order: Order) -> _Order:
+    special = order.special
+    return _Order(
+        order.order_id,
+        order.account.account_id,
+        order.side,
+        order.price_ticks,
+        order.quantity_lots,
+        order.remaining_lots,
+        order.priority,
+        order.client_order_id,
+        None if special is None else _pack_special(special),
+    )
+
+
+def _pack_special(special: Special) -> _Special:
+    return _Special(
+        special.type,
+        special.time_in_force,
+        special.options,
+        special.stage,
+        special.reserve_lots,
+        special.stop_ticks,
+        special.best_ticks,
+        special.covered_minor,
+    )
+
+
+def _pack_lists(engine: Engine) -> list[_List]:
+    lists = {
+        order.special.order_list.list_id: order.special.order_list
+        for account in engine.accounts.values()
+        for order in account.orders.values()
+        if order.special is not None and order.special.order_list is not None
+    }
+    return [
+        _List(
+            list_id,
+            order_list.list_kind,
+            order_list.filled_lots,
+            order_list.received_minor,
+            [order.order_id for order in order_list.orders],
+        )
+        for list_id, order_list in sorted(lists.items())
+    ]
 
 
 def _engine(state: _State) -> Engine:
@@ -169,37 +291,93 @@ def _engine(state: _State) -> Engine:
                 account.account_id, asset, available_minor, held_minor
             )
         account.references.update(packed.references)
+        account.self_trade = packed.self_trade
+        account.kill_switch = packed.kill_switch
     for account_id, text in state.finished_client_order_ids:
         accounts[account_id].client_order_ids[text] = 0
         engine.venue.registry.finished_client_order_ids.append((accounts[account_id], text))
-    _restore_orders(engine, state.books)
+    engine.venue.kill_switch = state.kill_switch
+    engine.venue.busted_trade_ids.update(state.busted_trade_ids)
+    placed = _restore_books(engine, state.books)
+    _restore_lists(engine, state, placed)
     return engine
 
 
-def _restore_orders(engine: Engine, books: list[_Book]) -> None:
+def _restore_books(engine: Engine, books: list[_Book]) -> _Placed:
     orders: list[Order] = []
     for packed in books:
         book = engine.venue.books[packed.instrument.symbol] = Book(packed.instrument)
+        book.last_ticks = packed.last_ticks
+        book.reference_ticks = packed.reference_ticks
         for item in packed.orders:
             order = _unpack_order(item, engine.accounts[item.account_id], book)
             book.rest(order)
+            order.priority = item.priority
+            orders.append(order)
+        for item in packed.others:
+            order = _unpack_order(item, engine.accounts[item.account_id], book)
+            _restore_elsewhere(order)
             orders.append(order)
         book.restart_updates(packed.update_id)
-    for order in sorted(orders, key=lambda order: order.order_id):
+    orders.sort(key=lambda order: order.order_id)
+    for order in orders:
         order.account.orders[order.order_id] = order
         if order.client_order_id:
             order.account.client_order_ids[order.client_order_id] = order.order_id
+        if order.special is not None and order.special.options.expire_time_ns:
+            expire_time_ns = order.special.options.expire_time_ns
+            engine.venue.timers.set(TimerKind.EXPIRY, order.order_id, expire_time_ns)
+            engine.venue.expiring[order.order_id] = order
+    return {order.order_id: order for order in orders}
+
+
+def _restore_elsewhere(order: Order) -> None:
+    """An order that waits for its stop price, or for its bracket's entry."""
+    assert order.special is not None
+    if order.special.stage is Stage.WAITING:
+        order.book.waiting_orders().add(order)
+    elif order.special.stage is Stage.PENDING:
+        order.book.waiting_orders().register(order)
+
+
+def _restore_lists(engine: Engine, state: _State, placed: _Placed) -> None:
+    lists: dict[int, OrderList] = {}
+    for packed in state.lists:
+        order_list = lists[packed.list_id] = OrderList(packed.list_id, packed.list_kind)
+        order_list.filled_lots = packed.filled_lots
+        order_list.received_minor = packed.received_minor
+        for order_id in packed.order_ids:
+            special = placed[order_id].special
+            assert special is not None
+            special.order_list = order_list
+            order_list.orders.append(placed[order_id])
+    for item_id in state.agenda:
+        engine.venue.agenda.append(placed[item_id] if item_id > 0 else lists[-item_id])
 
 
 def _unpack_order(packed: _Order, account: Account, book: Book) -> Order:
     instrument = book.instrument
-    return Order(
+    order = Order(
         packed.order_id,
         account,
         book,
         account.balances[instrument.quote if packed.side is Side.BUY else instrument.base],
         packed.side,
         packed.price_ticks,
-        packed.remaining_lots,
+        packed.quantity_lots,
         packed.client_order_id,
     )
+    order.remaining_lots = packed.remaining_lots
+    if packed.special is not None:
+        order.special = _unpack_special(packed.special)
+    return order
+
+
+def _unpack_special(packed: _Special) -> Special:
+    special = Special(packed.type, packed.time_in_force, packed.options)
+    special.stage = packed.stage
+    special.reserve_lots = packed.reserve_lots
+    special.stop_ticks = packed.stop_ticks
+    special.best_ticks = packed.best_ticks
+    special.covered_minor = packed.covered_minor
+    return special

@@ -28,7 +28,7 @@ class WaitingOrders:
         """(-stop_ticks, order_id)"""
         self._orders: dict[int, Order] = {}
         self.trailing: dict[int, Order] = {}
-        """Trailing stops by id, oldest first."""
+        """Trailing stops by id, those of brackets that are yet to be armed included."""
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -38,13 +38,20 @@ class WaitingOrders:
         queue, key = self._place(order, special)
         queue.add(key)
         self._orders[order.order_id] = order
-        if special.type is OrderType.TRAILING_STOP:
+        self.register(order)
+
+    def register(self, order: Order) -> None:
+        """Counts a trailing stop that is yet to wait."""
+        if _special(order).type is OrderType.TRAILING_STOP:
             self.trailing[order.order_id] = order
 
     def remove(self, order: Order) -> None:
         queue, key = self._place(order, _special(order))
         queue.remove(key)
         del self._orders[order.order_id]
+        self.unregister(order)
+
+    def unregister(self, order: Order) -> None:
         self.trailing.pop(order.order_id, None)
 
     def pop_set_off(self, last_ticks: int) -> Order | None:
