@@ -23,6 +23,10 @@ class Instrument(models.Model):
     status = models.CharField(
         max_length=16, choices=[(status.value, status.name) for status in InstrumentStatus]
     )
+    max_notional_minor = models.BigIntegerField(default=0)
+    static_band_ppm = models.IntegerField(default=0)
+    dynamic_band_ppm = models.IntegerField(default=0)
+    pause_ns = models.BigIntegerField(default=0)
     sequence = models.BigIntegerField()
 
     class Meta:

@@ -6,6 +6,8 @@ each candle is folded in memory and written once, merged with the row that may e
 
 from collections.abc import Iterable, Sequence
 
+from msgspec import structs
+
 from market.models import Candle, Instrument, PublicTrade
 from market.values import CANDLE_INTERVALS_S, CandleBar, TradePrint, open_time_ns
 from orderbook.bulk import insert_rows, upsert_rows
@@ -53,11 +55,7 @@ class MarketProjection:
 
 def _write_instruments(definitions: Iterable[tuple[InstrumentDefined, int]]) -> None:
     rows = [
-        (
-            *(getattr(event, field) for field in InstrumentDefined.__struct_fields__[:-1]),
-            event.status.value,
-            sequence,
-        )
+        (*structs.astuple(structs.replace(event, status=event.status.value)), sequence)
         for event, sequence in definitions
     ]
     upsert_rows(Instrument, INSTRUMENT_FIELDS, rows, ("symbol",), INSTRUMENT_FIELDS[1:])

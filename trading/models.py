@@ -13,6 +13,8 @@ from orderbook.core.units import (
     MAX_SYMBOL_LENGTH,
     CancelReason,
     OrderType,
+    PostOnly,
+    SelfTradePrevention,
     Side,
     TimeInForce,
 )
@@ -27,7 +29,7 @@ class Order(models.Model):
     account_id = models.BigIntegerField()
     symbol = models.CharField(max_length=MAX_SYMBOL_LENGTH)
     side = models.CharField(max_length=4, choices=[(side.value, side.value) for side in Side])
-    type = models.CharField(max_length=6, choices=[(kind.value, kind.value) for kind in OrderType])
+    type = models.CharField(max_length=20, choices=[(kind.value, kind.value) for kind in OrderType])
     time_in_force = models.CharField(
         max_length=3, choices=[(force.value, force.value) for force in TimeInForce]
     )
@@ -49,6 +51,28 @@ class Order(models.Model):
     created_sequence = models.BigIntegerField()
     updated_sequence = models.BigIntegerField()
     """Every event up to this journal sequence is in the row; readers overlay only later ones."""
+    stop_ticks = models.BigIntegerField(default=0)
+    """The last-trade price that sets the order off; of a trailing stop, where it stands now."""
+    trail_ticks = models.BigIntegerField(default=0)
+    display_lots = models.BigIntegerField(default=0)
+    """What an iceberg shows at a time."""
+    quote_limit_minor = models.BigIntegerField(default=0)
+    """What a market order by quote amount may spend or receive at most."""
+    post_only = models.CharField(
+        max_length=8,
+        default=PostOnly.OFF.value,
+        choices=[(one.value, one.value) for one in PostOnly],
+    )
+    self_trade = models.CharField(
+        max_length=16,
+        default=SelfTradePrevention.NONE.value,
+        choices=[(rule.value, rule.value) for rule in SelfTradePrevention],
+    )
+    expire_ns = models.BigIntegerField(default=0)
+    list_id = models.BigIntegerField(default=0)
+    """Id of the first order of its OCO or bracket; 0 for an order on its own."""
+    rebate_minor = models.BigIntegerField(default=0)
+    """Rebates so far, in the asset that the order gives."""
 
     class Meta:
         default_permissions = ("view",)
@@ -90,10 +114,15 @@ class Fill(models.Model):
     fee_asset = models.CharField(max_length=MAX_ASSET_LENGTH)
     time_ns = models.BigIntegerField()
     sequence = models.BigIntegerField()
+    is_busted = models.BooleanField(default=False)
+    """The trade was undone by the venue."""
 
     class Meta:
         default_permissions = ("view",)
-        indexes = [models.Index(fields=["account_id", "id"], name="fill_account")]
+        indexes = [
+            models.Index(fields=["account_id", "id"], name="fill_account"),
+            models.Index(fields=["trade_id"], name="fill_trade"),
+        ]
 
     def __str__(self) -> str:
         return f"trade {self.trade_id} {'maker' if self.is_maker else 'taker'}"

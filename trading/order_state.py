@@ -6,20 +6,39 @@ clock. States are mutable and belong to whoever made them.
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from msgspec import Struct
 
-from orderbook.core.events import Event, OrderAccepted, OrderCanceled, Trade
-from orderbook.core.units import Side
+from orderbook.core.events import (
+    Event,
+    OrderAccepted,
+    OrderAmended,
+    OrderArmed,
+    OrderCanceled,
+    OrderListAccepted,
+    OrderTriggered,
+    SelfTradePrevented,
+    StopMoved,
+    Trade,
+    TradeBusted,
+)
+from orderbook.core.units import OrderListKind, OrderType, PostOnly, SelfTradePrevention, Side
 from orderbook.projections import Recorded
 
+PENDING = "pending"
+"""An exit of a bracket whose entry is not done."""
+WAITING = "waiting"
+"""For its stop price."""
 OPEN = "open"
 PARTIALLY_FILLED = "partially_filled"
 FILLED = "filled"
 CANCELED = "canceled"
-STATUSES = (OPEN, PARTIALLY_FILLED, FILLED, CANCELED)
-OPEN_STATUSES = (OPEN, PARTIALLY_FILLED)
-"""An order with one of these still works in the book."""
+STATUSES = (PENDING, WAITING, OPEN, PARTIALLY_FILLED, FILLED, CANCELED)
+OPEN_STATUSES = (PENDING, WAITING, OPEN, PARTIALLY_FILLED)
+"""An order with one of these may still trade."""
+IMMEDIATE_TYPES = (OrderType.LIMIT.value, OrderType.MARKET.value)
+"""Types that go to the book at once; the others wait for a stop price."""
 
 BUY = Side.BUY.value
 SELL = Side.SELL.value
@@ -46,6 +65,15 @@ class OrderState(Struct):
     updated_ns: int
     created_sequence: int
     updated_sequence: int
+    stop_ticks: int = 0
+    trail_ticks: int = 0
+    display_lots: int = 0
+    quote_limit_minor: int = 0
+    post_only: str = PostOnly.OFF.value
+    self_trade: str = SelfTradePrevention.NONE.value
+    expire_ns: int = 0
+    list_id: int = 0
+    rebate_minor: int = 0
 
     @property
     def remaining_lots(self) -> int:
@@ -73,15 +101,18 @@ class FillState(Struct, frozen=True):
     fee_asset: str
     time_ns: int
     sequence: int
+    is_busted: bool = False
 
 
 def fill_id(trade_id: int, *, is_maker: bool) -> int:
     return 2 * trade_id + is_maker
 
 
-def accepted(event: OrderAccepted, sequence: int, time_ns: int) -> OrderState:
+def accepted(
+    event: OrderAccepted, sequence: int, time_ns: int, *, is_pending: bool = False
+) -> OrderState:
     """The state of an order that has just been accepted."""
-    return OrderState(
+    state = OrderState(
         event.order_id,
         event.account_id,
         event.symbol,
@@ -101,17 +132,105 @@ def accepted(event: OrderAccepted, sequence: int, time_ns: int) -> OrderState:
         sequence,
         sequence,
     )
+    if event.options is not None:
+        options = event.options
+        state.stop_ticks = options.stop_ticks
+        state.trail_ticks = options.trail_ticks
+        state.display_lots = options.display_lots
+        state.quote_limit_minor = options.quote_minor
+        state.post_only = options.post_only.value
+        state.self_trade = (options.self_trade or SelfTradePrevention.NONE).value
+        state.expire_ns = options.expire_time_ns
+        state.list_id = event.list_id
+        state.status = PENDING if is_pending else _first_status(state)
+    return state
 
 
-def _fill_order(
-    state: OrderState, trade: Trade, fee_minor: int, sequence: int, time_ns: int
-) -> None:
+def _first_status(state: OrderState) -> str:
+    return OPEN if state.type in IMMEDIATE_TYPES else WAITING
+
+
+def _fill_order(state: OrderState, trade: Trade, fee_minor: int) -> None:
     state.filled_lots += trade.quantity_lots
     state.quote_filled_minor += trade.quote_minor
     state.fee_minor += fee_minor
     state.status = FILLED if state.filled_lots >= state.quantity_lots else PARTIALLY_FILLED
-    state.updated_ns = time_ns
-    state.updated_sequence = sequence
+
+
+def _on_trade(states: "_Changes", event: Trade) -> None:
+    if (maker := states.of(event.maker_order_id)) is not None:
+        _fill_order(maker, event, event.maker_fee_minor)
+        maker.rebate_minor += event.maker_rebate_minor
+    if (taker := states.of(event.taker_order_id)) is not None:
+        _fill_order(taker, event, event.taker_fee_minor)
+
+
+def _on_canceled(states: "_Changes", event: OrderCanceled) -> None:
+    if (state := states.of(event.order_id)) is not None:
+        state.status = CANCELED
+        state.cancel_reason = event.reason.value
+
+
+def _on_amended(states: "_Changes", event: OrderAmended) -> None:
+    if (state := states.of(event.order_id)) is not None:
+        state.price_ticks = event.price_ticks
+        state.quantity_lots = event.quantity_lots
+        state.stop_ticks = event.stop_ticks
+
+
+def _on_armed(states: "_Changes", event: OrderArmed) -> None:
+    if (state := states.of(event.order_id)) is not None:
+        state.quantity_lots = event.quantity_lots
+        state.status = _first_status(state)
+
+
+def _on_triggered(states: "_Changes", event: OrderTriggered) -> None:
+    if (state := states.of(event.order_id)) is not None:
+        state.status = OPEN
+
+
+def _on_stop_moved(states: "_Changes", event: StopMoved) -> None:
+    if (state := states.of(event.order_id)) is not None:
+        state.stop_ticks = event.stop_ticks
+
+
+def _on_self_trade(states: "_Changes", event: SelfTradePrevented) -> None:
+    for order_id in (event.maker_order_id, event.taker_order_id):
+        if (state := states.of(order_id)) is not None:
+            state.quantity_lots -= event.decremented_lots
+
+
+_ON_CHANGE: dict[type[Any], Callable[[Any, Any], None]] = {
+    Trade: _on_trade,
+    OrderCanceled: _on_canceled,
+    OrderAmended: _on_amended,
+    OrderArmed: _on_armed,
+    OrderTriggered: _on_triggered,
+    StopMoved: _on_stop_moved,
+    SelfTradePrevented: _on_self_trade,
+}
+"""What changes an order that is there already."""
+
+
+class _Changes:
+    """The states that a fold works on, and which of them the event at hand may change."""
+
+    def __init__(self, states: dict[int, OrderState]) -> None:
+        self._states = states
+        self._known_to = {order_id: state.updated_sequence for order_id, state in states.items()}
+        self.changed: set[int] = set()
+        self.sequence = 0
+        self.time_ns = 0
+
+    def of(self, order_id: int) -> OrderState | None:
+        """The order, marked as changed by the event; None where it has the event already."""
+        state = self._states.get(order_id)
+        if state is None or self.sequence <= self._known_to.get(order_id, 0):
+            return None
+        state.updated_ns = self.time_ns
+        state.updated_sequence = self.sequence
+        self.changed.add(order_id)
+        return state
 
 
 def fold(
@@ -126,35 +245,22 @@ def fold(
     orders that are in ``states``. A state that was there before the call takes no event at or below
     its own ``updated_sequence``: the row has it already.
     """
-    known_to = {order_id: state.updated_sequence for order_id, state in states.items()}
-    changed: set[int] = set()
+    changes = _Changes(states)
+    pending: set[int] = set()
     for sequence, _, time_ns, event in records:
-        kind = type(event)
-        if kind is Trade:
-            assert isinstance(event, Trade)
-            for order_id, fee_minor in (
-                (event.maker_order_id, event.maker_fee_minor),
-                (event.taker_order_id, event.taker_fee_minor),
-            ):
-                state = states.get(order_id)
-                if state is not None and sequence > known_to.get(order_id, 0):
-                    _fill_order(state, event, fee_minor, sequence, time_ns)
-                    changed.add(order_id)
-        elif kind is OrderAccepted:
-            assert isinstance(event, OrderAccepted)
-            if event.order_id not in states and (wanted is None or wanted(event)):
-                states[event.order_id] = accepted(event, sequence, time_ns)
-                changed.add(event.order_id)
-        elif kind is OrderCanceled:
-            assert isinstance(event, OrderCanceled)
-            state = states.get(event.order_id)
-            if state is not None and sequence > known_to.get(event.order_id, 0):
-                state.status = CANCELED
-                state.cancel_reason = event.reason.value
-                state.updated_ns = time_ns
-                state.updated_sequence = sequence
-                changed.add(event.order_id)
-    return changed
+        if type(event) is OrderAccepted:
+            order_id = event.order_id
+            if order_id not in states and (wanted is None or wanted(event)):
+                is_pending = order_id in pending
+                states[order_id] = accepted(event, sequence, time_ns, is_pending=is_pending)
+                changes.changed.add(order_id)
+        elif type(event) is OrderListAccepted:
+            if event.list_kind is OrderListKind.BRACKET:
+                pending.update(event.order_ids[1:])
+        elif (change := _ON_CHANGE.get(type(event))) is not None:
+            changes.sequence, changes.time_ns = sequence, time_ns
+            change(changes, event)
+    return changes.changed
 
 
 def touched_ids(records: Iterable[Recorded]) -> set[int]:
@@ -162,14 +268,11 @@ def touched_ids(records: Iterable[Recorded]) -> set[int]:
     ids: set[int] = set()
     for record in records:
         event = record.event
-        kind = type(event)
-        if kind is Trade:
-            assert isinstance(event, Trade)
+        if isinstance(event, Trade | SelfTradePrevented):
             ids.add(event.maker_order_id)
             ids.add(event.taker_order_id)
-        elif kind is OrderAccepted or kind is OrderCanceled:
-            assert isinstance(event, OrderAccepted | OrderCanceled)
-            ids.add(event.order_id)
+        elif type(event) is OrderAccepted or type(event) in _ON_CHANGE:
+            ids.add(event.order_id)  # type: ignore[union-attr]
     return ids
 
 
@@ -178,6 +281,7 @@ def maker_side(trade: Trade) -> Side:
 
 
 def maker_fill(trade: Trade, sequence: int, time_ns: int) -> FillState:
+    """A rebate is a negative fee, in the asset that the maker gave."""
     side = maker_side(trade)
     return FillState(
         fill_id(trade.trade_id, is_maker=True),
@@ -190,8 +294,8 @@ def maker_fill(trade: Trade, sequence: int, time_ns: int) -> FillState:
         trade.price_ticks,
         trade.quantity_lots,
         trade.quote_minor,
-        trade.maker_fee_minor,
-        trade.base if side is Side.BUY else trade.quote,
+        trade.maker_fee_minor - trade.maker_rebate_minor,
+        trade.base if (side is Side.BUY) is not (trade.maker_rebate_minor > 0) else trade.quote,
         time_ns,
         sequence,
     )
@@ -228,6 +332,13 @@ def fills_of_account(records: Iterable[Recorded], account_id: int) -> list[FillS
         if event.maker_account_id == account_id:
             fills.append(maker_fill(event, sequence, time_ns))
     return fills
+
+
+def busted_trade_ids(records: Iterable[Recorded]) -> set[int]:
+    """The trades that ``records`` undo."""
+    return {
+        record.event.trade.trade_id for record in records if isinstance(record.event, TradeBusted)
+    }
 
 
 def placement(

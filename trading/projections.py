@@ -6,13 +6,17 @@ from orderbook.bulk import insert_rows, update_rows
 from orderbook.core.events import OrderAccepted, Trade
 from orderbook.projections import Recorded
 from trading.models import Fill, Order
-from trading.order_state import fold, maker_fill, taker_fill, touched_ids
+from trading.order_state import busted_trade_ids, fold, maker_fill, taker_fill, touched_ids
 from trading.selectors import FILL_FIELDS, ORDER_FIELDS, PROJECTION, load_orders
 
 CHANGING_FIELDS = (
+    "price_ticks",
+    "quantity_lots",
+    "stop_ticks",
     "filled_lots",
     "quote_filled_minor",
     "fee_minor",
+    "rebate_minor",
     "status",
     "cancel_reason",
     "updated_ns",
@@ -47,6 +51,8 @@ class TradingProjection:
             ),
         )
         insert_rows(Fill, FILL_FIELDS, _fill_rows(records))
+        if busted := busted_trade_ids(records):
+            Fill.objects.filter(trade_id__in=busted).update(is_busted=True)
 
     def reset(self) -> None:
         Fill.objects.all().delete()

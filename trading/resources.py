@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Any
 
 from orderbook.core.events import InstrumentDefined, OrderCanceled
-from orderbook.core.units import OrderType
 from orderbook.gateway.decimals import (
     lots_to_text,
     minor_to_text,
@@ -23,7 +22,6 @@ from trading.order_state import BUY, CANCELED, FillState, OrderState
 AVERAGE_EXTRA_PLACES = 4
 """An average price is rounded (half to even) to so many more places than the tick size has."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MARKET = OrderType.MARKET.value
 
 
 @lru_cache(maxsize=1_024)  # All orders of a batch have the same time.
@@ -61,6 +59,15 @@ def _fee_text(fee_minor: int, asset: str, instrument: InstrumentDefined) -> str:
     return minor_to_text(fee_minor, decimals)
 
 
+def _given_asset(side: str, instrument: InstrumentDefined) -> str:
+    """The asset that an order pays with, in which its rebates are paid."""
+    return instrument.quote if side == BUY else instrument.base
+
+
+def _ticks_or_none(price_ticks: int, instrument: InstrumentDefined) -> str | None:
+    return ticks_to_text(instrument, price_ticks) if price_ticks else None
+
+
 def order_resource(order: OrderState, instrument: InstrumentDefined) -> dict[str, Any]:
     asset = fee_asset(order.side, instrument)
     return {
@@ -70,13 +77,28 @@ def order_resource(order: OrderState, instrument: InstrumentDefined) -> dict[str
         "side": order.side,
         "type": order.type,
         "time_in_force": order.time_in_force,
-        "price": None if order.type == _MARKET else ticks_to_text(instrument, order.price_ticks),
+        "price": _ticks_or_none(order.price_ticks, instrument),
+        "stop_price": _ticks_or_none(order.stop_ticks, instrument),
+        "trailing_distance": _ticks_or_none(order.trail_ticks, instrument),
         "quantity": lots_to_text(instrument, order.quantity_lots),
         "filled_quantity": lots_to_text(instrument, order.filled_lots),
         "remaining_quantity": lots_to_text(instrument, order.remaining_lots),
+        "display_quantity": (
+            lots_to_text(instrument, order.display_lots) if order.display_lots else None
+        ),
+        "quote_quantity": (
+            minor_to_text(order.quote_limit_minor, instrument.quote_decimals)
+            if order.quote_limit_minor
+            else None
+        ),
         "average_price": average_price(order, instrument),
         "fee": _fee_text(order.fee_minor, asset, instrument),
         "fee_asset": asset,
+        "rebate": _fee_text(order.rebate_minor, _given_asset(order.side, instrument), instrument),
+        "post_only": order.post_only,
+        "self_trade_prevention": order.self_trade,
+        "expires_at": iso_time(order.expire_ns) if order.expire_ns else None,
+        "list_id": order.list_id or None,
         "status": order.status,
         "cancel_reason": order.cancel_reason or None,
         "created_at": iso_time(order.created_ns),
@@ -116,6 +138,7 @@ def fill_resource(fill: FillState, instrument: InstrumentDefined) -> dict[str, A
         "fee": _fee_text(fill.fee_minor, fill.fee_asset, instrument),
         "fee_asset": fill.fee_asset,
         "liquidity": "maker" if fill.is_maker else "taker",
+        "is_busted": fill.is_busted,
         "created_at": iso_time(fill.time_ns),
         "sequence": fill.sequence,
     }

@@ -11,6 +11,7 @@ from itertools import islice
 from django.db import connection
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
+from msgspec import structs
 
 from orderbook.core.events import OrderAccepted
 from orderbook.gateway import tail
@@ -24,6 +25,7 @@ from trading.order_state import (
     OPEN_STATUSES,
     FillState,
     OrderState,
+    busted_trade_ids,
     fills_of_account,
     fold,
     touched_ids,
@@ -37,7 +39,11 @@ MAX_OPEN_LISTED = 500
 """Most open orders that ``open_orders`` gives unless told otherwise."""
 
 # SQLite uses a partial index only where the query repeats its condition with literals.
-_IS_OPEN = RawSQL(""""status" IN ('open', 'partially_filled')""", (), output_field=BooleanField())
+_IS_OPEN = RawSQL(
+    """"status" IN ('pending', 'waiting', 'open', 'partially_filled')""",
+    (),
+    output_field=BooleanField(),
+)
 _IS_NAMED = RawSQL("""NOT ("client_order_id" = '')""", (), output_field=BooleanField())
 
 ORDER_FIELDS = OrderState.__struct_fields__
@@ -76,7 +82,7 @@ def orders_of(
 ) -> Page:
     """The account's orders as ``OrderState``, newest first.
 
-    The status "open" stands for everything that still works in the book, partly filled or not.
+    The status "open" stands for everything that may still trade, partly filled or not.
     """
     statuses = OPEN_STATUSES if status == OPEN else (status,) if status else None
     before = page.after[0] if page.after else None
@@ -149,13 +155,18 @@ def fills_of(
     if before is not None:
         rows = rows.filter(id__lt=before)
     found = {row[0]: FillState(*row) for row in rows.values_list(*FILL_FIELDS)[: page.limit + 1]}
-    for fill in fills_of_account(tail.records_after(cursor, account_id), account_id):
+    records = tail.records_after(cursor, account_id)
+    for fill in fills_of_account(records, account_id):
         if (
             (symbol is None or fill.symbol == symbol)
             and (order_id is None or fill.order_id == order_id)
             and (before is None or fill.id < before)
         ):
             found[fill.id] = fill
+    if busted := busted_trade_ids(records):
+        for id_, fill in found.items():
+            if fill.trade_id in busted:
+                found[id_] = structs.replace(fill, is_busted=True)
     newest_first = sorted(found.values(), key=lambda fill: fill.id, reverse=True)
     return page_of(newest_first[: page.limit + 1], page.limit, lambda fill: (fill.id,))
 

@@ -8,7 +8,13 @@ from typing import Any
 
 from rest_framework import serializers
 
-from orderbook.core.units import MAX_SYMBOL_LENGTH, CancelReason
+from orderbook.core.units import (
+    MAX_SYMBOL_LENGTH,
+    CancelReason,
+    OrderType,
+    PostOnly,
+    SelfTradePrevention,
+)
 from orderbook.gateway.decimals import MAX_DECIMAL_LENGTH
 from trading.order_entry import CLIENT_ORDER_ID_PATTERN, SIDES, TIMES_IN_FORCE
 from trading.order_state import STATUSES
@@ -91,15 +97,32 @@ class OrderSerializer(serializers.Serializer[Any]):
     client_order_id = serializers.CharField(allow_null=True)
     symbol = serializers.CharField()
     side = serializers.ChoiceField(list(SIDES))
-    type = serializers.ChoiceField(["limit", "market"])
+    type = serializers.ChoiceField([kind.value for kind in OrderType])
     time_in_force = serializers.ChoiceField(list(TIMES_IN_FORCE))
-    price = serializers.CharField(allow_null=True, help_text="Null for a market order.")
+    price = serializers.CharField(
+        allow_null=True, help_text="The limit; of a market order, its protection price, if any."
+    )
+    stop_price = serializers.CharField(
+        allow_null=True, help_text="What the last trade must reach; moves with a trailing stop."
+    )
+    trailing_distance = serializers.CharField(allow_null=True)
     quantity = serializers.CharField()
     filled_quantity = serializers.CharField()
     remaining_quantity = serializers.CharField()
+    display_quantity = serializers.CharField(allow_null=True, help_text="Of an iceberg.")
+    quote_quantity = serializers.CharField(
+        allow_null=True, help_text="What a market order by quote amount spends or receives at most."
+    )
     average_price = serializers.CharField(allow_null=True, help_text="Null before the first fill.")
     fee = serializers.CharField(help_text="Fees so far.")
     fee_asset = serializers.CharField(help_text="The asset that the order receives.")
+    rebate = serializers.CharField(help_text="Rebates so far, in the asset that the order gives.")
+    post_only = serializers.ChoiceField([one.value for one in PostOnly])
+    self_trade_prevention = serializers.ChoiceField([rule.value for rule in SelfTradePrevention])
+    expires_at = serializers.DateTimeField(allow_null=True)
+    list_id = serializers.IntegerField(
+        allow_null=True, help_text="Id of the first order of its OCO or bracket."
+    )
     status = serializers.ChoiceField(list(STATUSES))
     cancel_reason = serializers.ChoiceField(
         [reason.value for reason in CancelReason], allow_null=True
@@ -141,5 +164,6 @@ class FillSerializer(serializers.Serializer[Any]):
     fee = serializers.CharField()
     fee_asset = serializers.CharField()
     liquidity = serializers.ChoiceField(["maker", "taker"])
+    is_busted = serializers.BooleanField(help_text="The venue undid the trade.")
     created_at = serializers.DateTimeField()
     sequence = serializers.IntegerField()

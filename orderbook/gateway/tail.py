@@ -9,6 +9,7 @@ import threading
 from collections import deque
 
 from orderbook import journal
+from orderbook.core.events import TradeBusted
 from orderbook.errors import VenueError
 from orderbook.models import ProjectionCursor
 from orderbook.projections import Recorded
@@ -42,6 +43,8 @@ class _Row:
 def accounts_of(record: Recorded) -> set[int]:
     """Every account that the event is about: both sides of a trade, else its own, if any."""
     event = record.event
+    if isinstance(event, TradeBusted):
+        event = event.trade
     maker = getattr(event, "maker_account_id", None)
     if maker is not None:
         return {maker, event.taker_account_id}  # type: ignore[union-attr]
