@@ -13,7 +13,6 @@ from orderbook.core.text import is_client_order_id
 from orderbook.core.units import (
     FEE_ACCOUNT_ID,
     MAX_NOTIONAL_MINOR,
-    MAX_OPEN_ORDERS,
     MAX_PRICE_TICKS,
     AccountStatus,
     InstrumentStatus,
@@ -44,6 +43,8 @@ def refuse_order(
         return RejectReason.UNKNOWN_ACCOUNT
     if account.status is not _ACTIVE:
         return RejectReason.ACCOUNT_CLOSED
+    if venue.kill_switch or account.kill_switch:
+        return RejectReason.KILL_SWITCH
     client_order_id = command.client_order_id
     if client_order_id:
         if not is_client_order_id(client_order_id):
@@ -70,7 +71,7 @@ def _refuse_limit(command: PlaceOrder, book: Book, account: Account) -> RejectRe
         return RejectReason.NOTIONAL_TOO_LARGE
     if not _covered(command, book, account, notional_minor):
         return RejectReason.INSUFFICIENT_BALANCE
-    if command.time_in_force is _GTC and len(account.orders) >= MAX_OPEN_ORDERS:
+    if command.time_in_force is _GTC and len(account.orders) >= account.max_open_orders:
         return RejectReason.TOO_MANY_OPEN_ORDERS
     return None
 

@@ -227,7 +227,7 @@ def _name(case: Case) -> str:
 
 @pytest.fixture
 def low_limit_of_open_orders(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orderbook.core.risk.MAX_OPEN_ORDERS", 3)
+    monkeypatch.setattr("orderbook.core.accounts.MAX_OPEN_ORDERS", 3)
 
 
 @pytest.mark.usefixtures("low_limit_of_open_orders")
