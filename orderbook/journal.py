@@ -43,8 +43,11 @@ class JournalDamaged(Exception):
         super().__init__(f"journal damaged at sequence {sequence}: {detail}")
 
 
-class Entry(Struct, frozen=True, array_like=True):
-    """One command as it was executed, with what came of it."""
+class Entry(Struct, frozen=True, array_like=True, gc=False):
+    """One command as it was executed, with what came of it.
+
+    Untracked by the garbage collector: what it holds cannot lead back to it.
+    """
 
     command_id: bytes
     command: Command

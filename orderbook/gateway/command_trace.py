@@ -9,6 +9,7 @@ from contextvars import ContextVar
 
 MAX_SHOWN = 20
 MAX_NOTED = 10_000
+"""Ids after which no more are noted."""
 
 _trace: ContextVar[list[bytes] | None] = ContextVar("rialto_command_trace", default=None)
 
@@ -20,9 +21,14 @@ def start_trace() -> None:
 
 def note_command(command_id: bytes) -> None:
     """Does nothing where no trace was started."""
+    note_commands([command_id])
+
+
+def note_commands(command_ids: list[bytes]) -> None:
+    """As ``note_command``, for all that are sent at once."""
     trace = _trace.get()
     if trace is not None and len(trace) < MAX_NOTED:
-        trace.append(command_id)
+        trace.extend(command_ids)
 
 
 def traced_command_ids() -> str:

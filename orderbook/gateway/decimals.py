@@ -103,11 +103,10 @@ def _tick_key(instrument: InstrumentDefined) -> tuple[int, int, int, int]:
     )
 
 
-def _steps(value: object, step: Decimal, field: str) -> int:
+def _steps(value: object, step: Decimal, field: str, name: str) -> int:
     decimal = parse_decimal(value, field)
     count, rest = _EXACT.divmod(decimal, step)
     if rest:
-        name = "tick size" if field == "price" else "lot size"
         raise InvalidInput(
             f"{field} must be a multiple of the {name}, {step.normalize():f}.",
             field=field,
@@ -117,11 +116,11 @@ def _steps(value: object, step: Decimal, field: str) -> int:
 
 
 def price_to_ticks(instrument: InstrumentDefined, value: object, field: str = "price") -> int:
-    return _steps(value, tick_size(instrument), field)
+    return _steps(value, tick_size(instrument), field, "tick size")
 
 
 def quantity_to_lots(instrument: InstrumentDefined, value: object, field: str = "quantity") -> int:
-    return _steps(value, lot_size(instrument), field)
+    return _steps(value, lot_size(instrument), field, "lot size")
 
 
 def ticks_to_text(instrument: InstrumentDefined, price_ticks: int) -> str:

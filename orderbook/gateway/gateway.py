@@ -13,7 +13,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,8 +24,9 @@ from django.conf import settings
 from orderbook import metrics
 from orderbook.core.commands import Command
 from orderbook.core.events import CancelRejected, CommandRejected, OrderRejected
-from orderbook.errors import CommandRefused, EngineUnavailable, InvalidInput, OutcomeUnknown
-from orderbook.gateway.command_trace import note_command
+from orderbook.errors import CommandRefused, EngineUnavailable, OutcomeUnknown
+from orderbook.gateway.command_trace import note_commands
+from orderbook.gateway.parts import Batch, Part, all_answers, encode_envelopes, first_parts
 from orderbook.gateway.protocol import (
     MAX_BATCH_COMMANDS,
     Answer,
@@ -37,6 +38,7 @@ from orderbook.gateway.protocol import (
     decode_answers,
     decode_query_result,
     encode,
+    joined,
 )
 
 logger = logging.getLogger(__name__)
@@ -67,44 +69,6 @@ def raise_if_refused(answer: Answer) -> Answer:
     return answer
 
 
-class _Waiting:
-    """A submitted command and whoever waits for its answer."""
-
-    __slots__ = (
-        "batch",
-        "command_id",
-        "deadline",
-        "encoded",
-        "future",
-        "possible_sends",
-        "resend_at",
-        "since",
-    )
-
-    def __init__(
-        self, command_id: bytes, encoded: bytes, future: "asyncio.Future[Answer]", now: float
-    ) -> None:
-        self.command_id = command_id
-        self.encoded = msgspec.Raw(encoded)
-        """The envelope, the same for every send."""
-        self.future = future
-        self.since = now
-        self.deadline = now + settings.COMMAND_DEADLINE_S
-        self.resend_at = 0.0
-        self.possible_sends = 0
-        """Sends that may have reached the queue; at 0 the command was certainly not executed."""
-        self.batch: _Batch | None = None
-
-
-class _Batch:
-    """Commands sent in one message; holds a place in the window until all are answered."""
-
-    __slots__ = ("unanswered",)
-
-    def __init__(self, size: int) -> None:
-        self.unanswered = size
-
-
 class Gateway:
     """Bound to the event loop that calls ``start``."""
 
@@ -112,8 +76,11 @@ class Gateway:
         self._layer = get_channel_layer("engine")
         self._prefix = os.urandom(8)
         self._counter = itertools.count(1)
-        self._unsent: dict[bytes, _Waiting] = {}
-        self._sent: dict[bytes, _Waiting] = {}
+        self._part_of: dict[bytes, Part] = {}
+        """Of each command that is not answered, by its id."""
+        self._unsent: dict[Part, None] = {}
+        """In the order of submission, as ``_sent`` is in the order of sending."""
+        self._sent: dict[Part, None] = {}
         self._queries: dict[bytes, asyncio.Future[QueryResult]] = {}
         self._batches_out = 0
         self._queue_is_up = True
@@ -141,8 +108,8 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for waiting in (*self._unsent.values(), *self._sent.values()):
-            self._give_up(waiting)
+        for part in (*self._unsent, *self._sent):
+            self._give_up(part)
         self._unsent.clear()
         self._sent.clear()
 
@@ -151,23 +118,54 @@ class Gateway:
     async def submit(self, command: Command) -> Answer:
         """The engine's answer. Raises EngineUnavailable, OutcomeUnknown, or InvalidInput for a
         command that cannot travel."""
-        loop = asyncio.get_running_loop()
+        self._check_room(1)
+        return (await self._enqueue(self._part((command,))))[0]
+
+    async def submit_many(self, commands: Sequence[Command]) -> list[Answer]:
+        """The answers to commands that are submitted at once, in the same order, in which the
+        engine executes them, too. A message and a future for MAX_BATCH_COMMANDS of them: a command
+        costs a third of what ``submit`` does.
+
+        Commands of other callers may come in between. Raises InvalidInput or EngineUnavailable
+        where none was executed, OutcomeUnknown where some may have been and others not; then ask
+        for each by its client order id.
+        """
+        self._check_room(len(commands))
+        starts = range(0, len(commands), MAX_BATCH_COMMANDS)
+        parts = [self._part(commands[at : at + MAX_BATCH_COMMANDS]) for at in starts]
+        answered = await asyncio.gather(*map(self._enqueue, parts), return_exceptions=True)
+        return all_answers(answered)
+
+    def _check_room(self, commands: int) -> None:
         if self._stopped:
             raise EngineUnavailable("The venue is stopping.")
-        if len(self._unsent) + len(self._sent) >= MAX_WAITING:
+        if len(self._part_of) + commands > MAX_WAITING:
             raise EngineUnavailable("Too many commands are waiting for the engine. Try again.")
-        command_id = self._new_id()
-        note_command(command_id)
+
+    def _part(self, commands: Sequence[Command]) -> Part:
+        loop = asyncio.get_running_loop()
+        command_ids = [self._new_id() for _ in commands]
+        note_commands(command_ids)
         deadline_ns = time.time_ns() + int(settings.COMMAND_DEADLINE_S * 1e9)
-        encoded = _encoded(Envelope(command_id, deadline_ns, command))
-        future: asyncio.Future[Answer] = loop.create_future()
-        self._unsent[command_id] = _Waiting(command_id, encoded, future, loop.time())
+        encoded = encode_envelopes(
+            Envelope(command_id, deadline_ns, command)
+            for command_id, command in zip(command_ids, commands, strict=True)
+        )
+        return Part(command_ids, encoded, loop.create_future(), loop.time())
+
+    def _enqueue(self, part: Part) -> "asyncio.Future[list[Answer]]":
+        self._part_of.update(dict.fromkeys(part.command_ids, part))
+        self._unsent[part] = None
         self._wake.set()
-        return await future
+        return part.future
 
     def submit_blocking(self, command: Command) -> Answer:
         """As ``submit``, from any thread but the loop's own."""
         return self._from_thread(self.submit(command))
+
+    def submit_many_blocking(self, commands: Sequence[Command]) -> list[Answer]:
+        """As ``submit_many``, from any thread but the loop's own."""
+        return self._from_thread(self.submit_many(commands))
 
     async def query(self, query: Query, *, timeout_s: float = QUERY_TIMEOUT_S) -> QueryResult:
         """What the engine's memory says. Raises EngineUnavailable, or LookupError where the
@@ -255,30 +253,31 @@ class Gateway:
         return True
 
     async def _send_next_batch(self) -> None:
-        taken = list(itertools.islice(self._unsent.values(), MAX_BATCH_COMMANDS))
-        batch = _Batch(len(taken))
+        taken = first_parts(self._unsent)
+        batch = Batch(len(taken))
         self._batches_out += 1
         now = asyncio.get_running_loop().time()
-        for waiting in taken:
-            del self._unsent[waiting.command_id]
-            waiting.batch = batch
-            waiting.resend_at = now + FIRST_RESEND_S
-            self._sent[waiting.command_id] = waiting
+        for part in taken:
+            del self._unsent[part]
+            part.batch = batch
+            part.resend_at = now + FIRST_RESEND_S
+            self._sent[part] = None
         await self._send(taken)
 
-    async def _send(self, batch: list[_Waiting]) -> None:
-        for waiting in batch:
-            waiting.possible_sends += 1
+    async def _send(self, parts: list[Part]) -> None:
+        for part in parts:
+            part.possible_sends += 1
+        commands = sum(len(part.command_ids) for part in parts)
         message = {
             "type": "commands",
             "reply_to": self.reply_channel,
-            "batch": encode([waiting.encoded for waiting in batch]),
+            "batch": joined(commands, (part.encoded for part in parts)),
         }
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self._layer.send(settings.ENGINE_QUEUE, message)
         except ChannelFull:
-            self._take_back(batch)
+            self._take_back(parts)
             await asyncio.sleep(RECONNECT_S)
         except Exception as error:
             # However the connection ended, the message may have been stored, read and executed
@@ -289,15 +288,14 @@ class Gateway:
         else:
             self._queue_is_up = True
 
-    def _take_back(self, batch: list[_Waiting]) -> None:
+    def _take_back(self, parts: list[Part]) -> None:
         """After a queue that was full: what never left before counts as unsent again."""
-        for waiting in batch:
-            waiting.possible_sends -= 1
-            command_id = waiting.command_id
-            if waiting.possible_sends == 0 and command_id in self._sent:
-                del self._sent[command_id]
-                self._leave_batch(waiting)
-                self._unsent[command_id] = waiting
+        for part in parts:
+            part.possible_sends -= 1
+            if part.possible_sends == 0 and part in self._sent:
+                del self._sent[part]
+                self._leave_batch(part)
+                self._unsent[part] = None
         self._wake.set()
 
     # -- answers ------------------------------------------------------------------------------
@@ -323,21 +321,29 @@ class Gateway:
             if future is not None and not future.done():
                 future.set_result(decode_query_result(message["result"]))
             return
-        now = asyncio.get_running_loop().time()
+        last_sequence = self.last_acknowledged_sequence
         for answer in decode_answers(message["batch"]):
-            waiting = self._sent.pop(answer.command_id, None) or self._unsent.pop(
-                answer.command_id, None
-            )
-            if waiting is None:
+            part = self._part_of.pop(answer.command_id, None)
+            if part is None:
                 continue
-            self._leave_batch(waiting)
-            self.last_acknowledged_sequence = max(self.last_acknowledged_sequence, answer.sequence)
-            if not waiting.future.done():
-                metrics.GATEWAY_COMMAND_SECONDS.observe(now - waiting.since)
-                waiting.future.set_result(answer)
+            part.answers[answer.command_id] = answer
+            if answer.sequence > last_sequence:
+                last_sequence = answer.sequence
+            if len(part.answers) == len(part.command_ids):
+                self._answered(part)
+        self.last_acknowledged_sequence = last_sequence
 
-    def _leave_batch(self, waiting: _Waiting) -> None:
-        batch, waiting.batch = waiting.batch, None
+    def _answered(self, part: Part) -> None:
+        self._sent.pop(part, None)
+        self._unsent.pop(part, None)
+        self._leave_batch(part)
+        if not part.future.done():
+            now = asyncio.get_running_loop().time()
+            metrics.GATEWAY_COMMAND_SECONDS.observe(now - part.since)
+            part.future.set_result([part.answers[one] for one in part.command_ids])
+
+    def _leave_batch(self, part: Part) -> None:
+        batch, part.batch = part.batch, None
         if batch is None:
             return
         batch.unanswered -= 1
@@ -352,48 +358,39 @@ class Gateway:
         while True:
             await asyncio.sleep(TICK_S)
             now = asyncio.get_running_loop().time()
-            for waiting in list(self._unsent.values()):
-                if now - waiting.since < UNSENT_PATIENCE_S:
+            for part in list(self._unsent):
+                if now - part.since < UNSENT_PATIENCE_S:
                     break
-                del self._unsent[waiting.command_id]
-                self._give_up(waiting)
-            for waiting in list(self._sent.values()):
-                if now >= waiting.deadline:
-                    del self._sent[waiting.command_id]
-                    self._leave_batch(waiting)
-                    self._give_up(waiting)
-            metrics.GATEWAY_INFLIGHT.set(len(self._sent) + len(self._unsent))
+                del self._unsent[part]
+                self._give_up(part)
+            for part in list(self._sent):
+                if now >= part.deadline:
+                    del self._sent[part]
+                    self._leave_batch(part)
+                    self._give_up(part)
+            metrics.GATEWAY_INFLIGHT.set(len(self._part_of))
 
     async def _resend_forever(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
             now = asyncio.get_running_loop().time()
-            due = (waiting for waiting in self._sent.values() if now >= waiting.resend_at)
-            late = list(itertools.islice(due, MAX_BATCH_COMMANDS))
-            for waiting in late:
-                waiting.resend_at = now + 2 * FIRST_RESEND_S
+            late = first_parts(part for part in self._sent if now >= part.resend_at)
+            for part in late:
+                part.resend_at = now + 2 * FIRST_RESEND_S
             if late:
-                metrics.GATEWAY_RESENDS.inc(len(late))
+                metrics.GATEWAY_RESENDS.inc(sum(len(part.command_ids) for part in late))
                 await self._send(late)
 
-    def _give_up(self, waiting: _Waiting) -> None:
-        if not waiting.future.done():
-            if waiting.possible_sends:
-                metrics.GATEWAY_UNKNOWN.inc()
-                waiting.future.set_exception(OutcomeUnknown())
+    def _give_up(self, part: Part) -> None:
+        for command_id in part.command_ids:
+            self._part_of.pop(command_id, None)
+        if not part.future.done():
+            if part.possible_sends:
+                metrics.GATEWAY_UNKNOWN.inc(len(part.command_ids))
+                part.future.set_exception(OutcomeUnknown())
             else:
-                metrics.GATEWAY_UNAVAILABLE.inc()
-                waiting.future.set_exception(EngineUnavailable())
-
-
-def _encoded(envelope: Envelope) -> bytes:
-    """Alone, so that what cannot travel fails its own caller and not the batch that it is in."""
-    try:
-        return encode(envelope)
-    except (OverflowError, UnicodeEncodeError) as error:
-        raise InvalidInput(
-            f"The command has a value that the venue cannot take: {error}."
-        ) from None
+                metrics.GATEWAY_UNAVAILABLE.inc(len(part.command_ids))
+                part.future.set_exception(EngineUnavailable())
 
 
 _gateway: Gateway | None = None

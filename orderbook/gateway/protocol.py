@@ -4,6 +4,9 @@ Everything is MessagePack inside one bytes field of a channel-layer message, so 
 one message. The queue may lose, repeat or reorder any of these.
 """
 
+from collections.abc import Iterable
+from operator import itemgetter
+
 import msgspec
 from msgspec import Struct
 
@@ -18,10 +21,14 @@ MAX_DEADLINE_NS = 10 * 10**9
 """Furthest ahead that a command's deadline may lie when the engine reads it."""
 FANOUT_GROUP = "venue"
 """Channel-layer group to which the engine publishes every committed batch."""
+_BY_SEQUENCE = itemgetter(0)
 
 
-class Envelope(Struct, frozen=True, array_like=True):
-    """A command on its way. A resend has the same ``command_id``."""
+class Envelope(Struct, frozen=True, array_like=True, gc=False):
+    """A command on its way. A resend has the same ``command_id``.
+
+    Untracked by the garbage collector, as ``Answer`` is: what it holds cannot lead back to it.
+    """
 
     command_id: bytes
     """16 bytes: 8 random ones of the gateway, then its counter."""
@@ -29,7 +36,7 @@ class Envelope(Struct, frozen=True, array_like=True):
     command: Command
 
 
-class Answer(Struct, frozen=True, array_like=True):
+class Answer(Struct, frozen=True, array_like=True, gc=False):
     """What became of one command. ``sequence`` is 0 where nothing was journaled."""
 
     command_id: bytes
@@ -127,7 +134,7 @@ class DepthUpdate(Struct, frozen=True, array_like=True):
 
 
 class PublishedBatch(Struct, frozen=True, array_like=True):
-    """What a fan-out message carries: everything that one or more committed batches did."""
+    """What listeners get of a fan-out message: all that one or more committed batches did."""
 
     previous_sequence: int
     """Last sequence of the message before this one; a reader that saw another one has a gap."""
@@ -138,16 +145,61 @@ class PublishedBatch(Struct, frozen=True, array_like=True):
     depth: list[DepthUpdate]
 
 
+class Publication(Struct, frozen=True, array_like=True):
+    """A fan-out message as it travels; ``decode_published`` makes a ``PublishedBatch`` of it."""
+
+    previous_sequence: int
+    last_sequence: int
+    time_ns: int
+    replies: list[msgspec.Raw]
+    """Encoded lists of answers, as gateways got them: events are encoded once for both."""
+    depth: list[DepthUpdate]
+
+
+class _ReadPublication(Struct, frozen=True, array_like=True):
+    previous_sequence: int
+    last_sequence: int
+    time_ns: int
+    replies: list[list[Answer]]
+    depth: list[DepthUpdate]
+
+
 encode = msgspec.msgpack.Encoder().encode
 decode_envelopes = msgspec.msgpack.Decoder(list[Envelope]).decode
 decode_answers = msgspec.msgpack.Decoder(list[Answer]).decode
 decode_query = msgspec.msgpack.Decoder(Query).decode
 decode_query_result = msgspec.msgpack.Decoder(QueryResult).decode
-decode_published = msgspec.msgpack.Decoder(PublishedBatch).decode
+_decode_publication = msgspec.msgpack.Decoder(_ReadPublication).decode
+_FIX_ARRAY, _FIX_ARRAY_ITEMS, _ARRAY_16 = 0x90, 16, b"\xdc"
 
 
-def is_refusal(event: Event) -> bool:
-    return isinstance(event, OrderRejected | CancelRejected | CommandRejected)
+def joined(count: int, encoded: Iterable[bytes]) -> bytes:
+    """One MessagePack array of ``count`` items (below 65,536) that are encoded already."""
+    if count < _FIX_ARRAY_ITEMS:
+        header = bytes((_FIX_ARRAY | count,))
+    else:
+        header = _ARRAY_16 + count.to_bytes(2, "big")
+    return header + b"".join(encoded)
+
+
+def decode_published(data: bytes) -> PublishedBatch:
+    """Raises msgspec.MsgspecError where ``data`` is no publication."""
+    read = _decode_publication(data)
+    entries = [
+        (answer.sequence, answer.time_ns, answer.events)
+        for answers in read.replies
+        for answer in answers
+        if answer.sequence
+    ]
+    # Commands of several gateways share batches; each gateway's answers are in order.
+    entries.sort(key=_BY_SEQUENCE)
+    return PublishedBatch(
+        read.previous_sequence, read.last_sequence, read.time_ns, entries, read.depth
+    )
+
+
+REFUSALS = frozenset({OrderRejected, CancelRejected, CommandRejected})
+"""Types of the events that say that a command was refused."""
 
 
 def refusal(command: Command, reason: RejectReason) -> Event:

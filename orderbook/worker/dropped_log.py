@@ -39,6 +39,10 @@ class DroppedLog:
             [envelope.command_id],
         )
 
+    def forgotten(self, envelope: Envelope) -> None:
+        text = "a command waited so long under so much load that it may be a copy, deadline %d ns"
+        self._warn(text, envelope.deadline_ns, [envelope.command_id])
+
     def unreadable(self, message: dict[str, Any]) -> None:
         """To be called while the error is handled. A message is dropped as a whole."""
         logger.exception(

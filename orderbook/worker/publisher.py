@@ -5,14 +5,12 @@ Both leave only after the commit. Either may be lost: a gateway asks again, a fe
 
 import asyncio
 import logging
-from collections import defaultdict
 from typing import Any
 
 import msgspec
 from channels.layers import get_channel_layer
 
-from orderbook.core.events import Event
-from orderbook.gateway.protocol import FANOUT_GROUP, DepthUpdate, Level, PublishedBatch, encode
+from orderbook.gateway.protocol import FANOUT_GROUP, DepthUpdate, Level, Publication, encode
 
 logger = logging.getLogger(__name__)
 
@@ -29,23 +27,19 @@ class Replies:
     """Answers and query results of one batch, by the gateway that asked."""
 
     def __init__(self) -> None:
-        self._answers: dict[str, list[msgspec.Raw]] = defaultdict(list)
-        self._results: list[tuple[str, dict[str, Any]]] = []
+        self._messages: list[tuple[str, dict[str, Any]]] = []
 
-    def answer(self, reply_to: str, encoded: bytes) -> None:
-        self._answers[reply_to].append(msgspec.Raw(encoded))
+    def answers(self, reply_to: str, encoded: bytes) -> None:
+        """``encoded``: a list of answers."""
+        self._messages.append((reply_to, {"type": "replies", "batch": encoded}))
 
     def result(self, reply_to: str, query_id: bytes, encoded: bytes) -> None:
         message = {"type": "query.result", "id": query_id, "result": encoded}
-        self._results.append((reply_to, message))
+        self._messages.append((reply_to, message))
 
     async def send(self) -> None:
         layer = get_channel_layer("engine")
-        messages = [
-            (channel, {"type": "replies", "batch": encode(answers)})
-            for channel, answers in self._answers.items()
-        ]
-        for channel, message in (*messages, *self._results):
+        for channel, message in self._messages:
             try:
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await layer.send(channel, message)
@@ -61,7 +55,8 @@ class Publisher:
         self._published = sequence
         self._last = sequence
         self._time_ns = 0
-        self._entries: list[tuple[int, int, list[Event]]] = []
+        self._replies: list[msgspec.Raw] = []
+        self._held_commands = 0
         self._depth: dict[str, _MergedDepth] = {}
         self._wake = asyncio.Event()
 
@@ -69,17 +64,21 @@ class Publisher:
         self,
         last_sequence: int,
         time_ns: int,
-        entries: list[tuple[int, int, list[Event]]],
+        replies: list[bytes],
         depth: list[DepthUpdate],
     ) -> None:
-        if len(self._entries) + len(entries) > MAX_HELD_COMMANDS:
+        """``replies``: encoded lists of answers that hold every command up to the last one."""
+        commands = last_sequence - self._last
+        if self._held_commands + commands > MAX_HELD_COMMANDS:
             logger.warning("publications dropped: the fan-out layer does not keep up")
             self._published = self._last
-            self._entries = []
+            self._replies = []
+            self._held_commands = 0
             self._depth = {}
         self._last = last_sequence
         self._time_ns = time_ns
-        self._entries += entries
+        self._replies += map(msgspec.Raw, replies)
+        self._held_commands += commands
         for update in depth:
             self._depth.setdefault(update.symbol, _MergedDepth(update)).merge(update)
         self._wake.set()
@@ -93,22 +92,26 @@ class Publisher:
             except TimeoutError:
                 pass
             self._wake.clear()
-            batch = PublishedBatch(
-                self._published,
-                self._last,
-                self._time_ns,
-                self._entries,
-                [merged.update() for merged in self._depth.values()],
-            )
-            self._published, self._entries, self._depth = self._last, [], {}
+            data = encode(self._taken())
             try:
                 async with asyncio.timeout(SEND_TIMEOUT_S):
-                    await layer.group_send(
-                        FANOUT_GROUP, {"type": "venue.batch", "data": encode(batch)}
-                    )
+                    await layer.group_send(FANOUT_GROUP, {"type": "venue.batch", "data": data})
             except Exception as error:
                 logger.warning("a publication was lost: %s", error)
             await asyncio.sleep(INTERVAL_S)
+
+    def _taken(self) -> Publication:
+        """What waits; from here on it counts as published."""
+        publication = Publication(
+            self._published,
+            self._last,
+            self._time_ns,
+            self._replies,
+            [merged.update() for merged in self._depth.values()],
+        )
+        self._published, self._replies, self._depth = self._last, [], {}
+        self._held_commands = 0
+        return publication
 
 
 class _MergedDepth:

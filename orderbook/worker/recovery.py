@@ -115,9 +115,12 @@ class Replica:
                 self._remember(row)
 
     def _remember(self, row: Row) -> None:
-        for sequence, entry in enumerate(answered_commands(row), row.first_sequence):
-            answer = encode((entry.command_id, sequence, row.time_ns, entry.events))
-            self.answers.remember(entry.command_id, row.time_ns, answer)
+        entries = answered_commands(row)
+        answers = [
+            (entry.command_id, sequence, row.time_ns, entry.events)
+            for sequence, entry in enumerate(entries, row.first_sequence)
+        ]
+        self.answers.remember(row.time_ns, [one.command_id for one in entries], encode(answers))
         self.answers.forget_before(row.time_ns)
 
 
@@ -145,7 +148,8 @@ def _compare(row: Row, executed: list[Executed], events: list[list[Event]]) -> N
 def _memory() -> _Memory:
     newest = JournalBatch.objects.order_by("-first_sequence")
     last_sequence, time_ns = newest.values_list("last_sequence", "time_ns").first() or (0, 0)
-    return _Memory(time_ns - REMEMBERED_NS, last_sequence - MAX_REMEMBERED)
+    # One more than can be remembered, so that ``RecentAnswers`` learns that it forgets some.
+    return _Memory(time_ns - REMEMBERED_NS, last_sequence - MAX_REMEMBERED - 1)
 
 
 def _rows_until(last_sequence: int, memory: _Memory) -> Iterator[Row]:

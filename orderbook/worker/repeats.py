@@ -7,43 +7,95 @@ Deadlines are wall time, which may be set back and make a late copy valid again;
 counted in time that really passed, and lasts for as long as such a copy can live.
 """
 
-from collections import OrderedDict
+from collections import deque
 
-from orderbook.gateway.protocol import MAX_DEADLINE_NS
+from orderbook.gateway.protocol import MAX_DEADLINE_NS, Answer, decode_answers, encode
 
 REMEMBERED_NS = 2 * MAX_DEADLINE_NS + 5 * 10**9
 """How long an answer is remembered after its command was executed or refused as late."""
 MAX_REMEMBERED = 250_000
-"""Answers in memory; beyond it the oldest are forgotten. Many times what an engine can execute
-within ``MAX_DEADLINE_NS``; reached only where a clock ahead put very many rows at one time."""
+"""Answers in memory; beyond it the oldest are forgotten before their time, and what may be a copy
+of one of them is not executed (``safe_after_ns``)."""
+
+
+class Row:
+    """Answers that were given together. Grows until it is sealed, at the end of its batch."""
+
+    __slots__ = ("answers", "command_ids", "encoded", "latest_deadline_ns", "time_ns")
+
+    def __init__(self, time_ns: int) -> None:
+        self.time_ns = time_ns
+        self.latest_deadline_ns = 0
+        self.answers: list[Answer] = []
+        """Empty once sealed."""
+        self.command_ids: list[bytes] = []
+        self.encoded = b""
+        """All answers as one list, once sealed."""
 
 
 class RecentAnswers:
-    """Encoded answers by command id, oldest first. Times come from one clock that never jumps."""
+    """Answers by command id, oldest first. Times come from one clock that never jumps.
+
+    Answers of one reply are kept as that reply's bytes: a command costs its id and two references.
+    """
 
     def __init__(self) -> None:
-        self._answers: OrderedDict[bytes, tuple[int, bytes]] = OrderedDict()
+        self.rows: dict[bytes, Row] = {}
+        """Row of each remembered command."""
+        self._oldest: deque[Row] = deque()
+        self._kept = 0
+        self.safe_after_ns = 0
+        """A command with a later deadline that is not remembered was never executed. Zero while
+        nothing was forgotten before its time."""
 
     def __len__(self) -> int:
-        return len(self._answers)
+        return len(self.rows)
 
-    def get(self, command_id: bytes) -> bytes | None:
-        found = self._answers.get(command_id)
-        return found[1] if found else None
+    def get(self, command_id: bytes) -> Answer | None:
+        row = self.rows.get(command_id)
+        return answers_of(row)[command_id] if row else None
 
-    def remember(self, command_id: bytes, time_ns: int, answer: bytes) -> None:
-        self._answers[command_id] = (time_ns, answer)
-        if len(self._answers) > MAX_REMEMBERED:
-            self._answers.popitem(last=False)
+    def seal(self, row: Row) -> bytes:
+        """Ends a row whose commands stand in ``rows``; gives its answers as one encoded list."""
+        row.encoded = encode(row.answers)
+        row.command_ids = [answer.command_id for answer in row.answers]
+        row.answers = []
+        self._keep(row)
+        return row.encoded
+
+    def remember(self, time_ns: int, command_ids: list[bytes], encoded: bytes) -> None:
+        """Answers of the journal as one list, whose deadlines nobody knows any more."""
+        row = Row(time_ns)
+        row.latest_deadline_ns = time_ns + MAX_DEADLINE_NS
+        row.command_ids, row.encoded = command_ids, encoded
+        self.rows.update(dict.fromkeys(command_ids, row))
+        self._keep(row)
+
+    def _keep(self, row: Row) -> None:
+        self._oldest.append(row)
+        self._kept += len(row.command_ids)
+        while self._kept > MAX_REMEMBERED:
+            self.safe_after_ns = max(self.safe_after_ns, self._oldest[0].latest_deadline_ns)
+            self._forget_oldest()
 
     def forget_before(self, now_ns: int) -> None:
         """Drops what no copy that is still valid can ask for."""
-        answers = self._answers
-        while answers:
-            command_id = next(iter(answers))
-            if answers[command_id][0] + REMEMBERED_NS > now_ns:
-                return
-            del answers[command_id]
+        while self._oldest and self._oldest[0].time_ns + REMEMBERED_NS <= now_ns:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        row = self._oldest.popleft()
+        self._kept -= len(row.command_ids)
+        for command_id in row.command_ids:
+            # The engine's own commands share the empty id, which is the last one's.
+            if self.rows.get(command_id) is row:
+                del self.rows[command_id]
+
+
+def answers_of(row: Row) -> dict[bytes, Answer]:
+    """The answers of a row by command id; decodes all of a sealed one."""
+    answers = row.answers or decode_answers(row.encoded)
+    return {answer.command_id: answer for answer in answers}
 
 
 def surely_not_executed(deadline_ns: int, now_ns: int) -> bool:

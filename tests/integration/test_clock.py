@@ -122,8 +122,9 @@ async def test_a_command_that_was_refused_for_its_deadline_is_never_executed_lat
 def test_the_memory_of_answers_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repeats, "MAX_REMEMBERED", 3)
     answers = RecentAnswers()
-    for number in range(5):
-        answers.remember(bytes([number]), 0, b"answer")
+    given = [protocol.Answer(bytes([number]), number, 0, []) for number in range(5)]
+    for answer in given:
+        answers.remember(0, [answer.command_id], protocol.encode([answer]))
     assert len(answers) == 3
     assert answers.get(bytes([1])) is None
-    assert answers.get(bytes([2])) == b"answer"
+    assert answers.get(bytes([2])) == given[2]
