@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from orderbook.core.balances import Balance
+from orderbook.core.fees import Volume
 from orderbook.core.rates import RateLimits
 from orderbook.core.units import (
     CLIENT_ORDER_ID_MEMORY,
@@ -36,6 +37,7 @@ class Account:
         "references",
         "self_trade",
         "status",
+        "volumes",
     )
 
     def __init__(self, account_id: int, status: AccountStatus = AccountStatus.ACTIVE) -> None:
@@ -53,6 +55,12 @@ class Account:
         self.max_open_orders = MAX_OPEN_ORDERS
         self.limits: RateLimits | None = None
         """None where the account may send as much as it can."""
+        self.volumes: dict[str, Volume] = {}
+        """By quote asset: what it traded in instruments with a fee schedule."""
+
+    def find_order(self, order_id: int, client_order_id: str) -> Order | None:
+        """The open order with this id or, where that is 0, with this client order id."""
+        return self.orders.get(order_id or self.client_order_ids.get(client_order_id, 0))
 
     def balance(self, asset: str) -> Balance:
         """The balance of an asset; zero and recorded from now on where there was none."""

@@ -68,8 +68,8 @@ class Amends:
             refused = account.limits.take(1, 0, venue.time_ns)
             if refused is not None:
                 return refused
-        order_id = command.order_id or account.client_order_ids.get(command.client_order_id, 0)
-        return account.orders.get(order_id) or RejectReason.UNKNOWN_ORDER
+        order = account.find_order(command.order_id, command.client_order_id)
+        return order if order is not None else RejectReason.UNKNOWN_ORDER
 
     def _refuse_as_new(
         self, order: Order, price_ticks: int, quantity_lots: int, stop_ticks: int

@@ -34,8 +34,11 @@ class Cancels:
             if refused is not None:
                 events.append(cancel_rejected(command, refused))
                 return
-        order_id = command.order_id or account.client_order_ids.get(command.client_order_id, 0)
-        order = account.orders.get(order_id)
+        self.cancel_known(command, account, events)
+
+    def cancel_known(self, command: CancelOrder, account: Account, events: list[Event]) -> None:
+        """Cancels an order of an account whose rate limit let the command pass."""
+        order = account.find_order(command.order_id, command.client_order_id)
         if order is None:
             events.append(cancel_rejected(command, RejectReason.UNKNOWN_ORDER))
             return

@@ -11,11 +11,13 @@ from typing import Any
 
 from orderbook.core.accounts import Account
 from orderbook.core.amend import Amends
+from orderbook.core.batches import Batches
 from orderbook.core.book import Book, LevelView
 from orderbook.core.cancels import Cancels
 from orderbook.core.commands import (
     AdvanceTime,
     AmendOrder,
+    Batch,
     CancelAllAfter,
     CancelAllOrders,
     CancelOrder,
@@ -25,6 +27,7 @@ from orderbook.core.commands import (
     Deposit,
     OpenEpoch,
     PlaceOrder,
+    ReplaceOrder,
     SetAccountLimits,
     SetAccountStatus,
     SetKillSwitch,
@@ -39,6 +42,7 @@ from orderbook.core.lifecycle import Lifecycle
 from orderbook.core.limits import Limits
 from orderbook.core.matching import Matcher
 from orderbook.core.placing import Placing
+from orderbook.core.replace import Replaces
 from orderbook.core.special import SpecialEntry
 from orderbook.core.timekeeper import Timekeeper
 from orderbook.core.venue import Venue
@@ -63,6 +67,8 @@ class Engine:
         self._handlers: dict[type[Any], Callable[[Any, list[Event]], None]] = {
             PlaceOrder: placing.place,
             AmendOrder: amends.amend,
+            ReplaceOrder: Replaces(venue, lifecycle, placing).replace,
+            Batch: Batches(venue, placing, cancels, amends.amend, self._follow_up).execute,
             CancelOrder: cancels.cancel,
             CancelAllOrders: cancels.cancel_all,
             Deposit: funds.deposit,
@@ -101,6 +107,9 @@ class Engine:
             raise InvariantBroken(
                 "time", f"what was due at {self.next_due_ns} has not been done at {time_ns}"
             )
+
+    def _follow_up(self, events: list[Event]) -> None:
+        """Executes what follows from a command or, in a batch, from each of them."""
 
     # Reads
 

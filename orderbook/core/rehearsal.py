@@ -14,18 +14,23 @@ from orderbook.core.units import Side
 
 
 class Rehearsal:
-    __slots__ = ("_account", "_client_order_ids", "_freed_orders", "_lent")
+    __slots__ = ("_account", "_client_order_ids", "_ended", "_freed_orders", "_lent")
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self._lent: list[tuple[Balance, int]] = []
+        self._ended: list[Order] = []
         self._freed_orders = 0
         self._client_order_ids: list[str] = []
 
-    def end(self, order: Order) -> None:
-        """As if an open order of the account were gone."""
+    def end(self, order: Order) -> bool:
+        """As if an open order of the account were gone. False where it is gone already."""
+        if order in self._ended:
+            return False
+        self._ended.append(order)
         self.lend(order.funds, order.held_minor())
         self._free(1)
+        return True
 
     def place(self, command: PlaceOrder, book: Book) -> None:
         """As if a limit order that the rules let pass rested."""

@@ -142,7 +142,7 @@ def assert_same_state(engine: Engine, reference: ReferenceVenue) -> None:
 def test_the_engine_does_what_the_naive_venue_does(flow: list[Command], restart_at: int) -> None:
     with (
         patch("orderbook.core.accounts.CLIENT_ORDER_ID_MEMORY", CLIENT_ID_MEMORY),
-        patch("orderbook.core.risk.MAX_OPEN_ORDERS", MAX_OPEN),
+        patch("orderbook.core.accounts.MAX_OPEN_ORDERS", MAX_OPEN),
         patch("orderbook.core.matching.MAX_FILLS", MAX_FILLS),
         patch("orderbook.core.liquidity.MAX_FILLS", MAX_FILLS),
     ):
