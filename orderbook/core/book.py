@@ -11,9 +11,12 @@ from collections.abc import Iterator
 
 from sortedcontainers import SortedList
 
+from orderbook.core.auction import Auction
+from orderbook.core.bands import bands_of
 from orderbook.core.events import InstrumentDefined
+from orderbook.core.fees import FeeSchedule
 from orderbook.core.order import Order, Stage
-from orderbook.core.units import Side
+from orderbook.core.units import DAY_NS, InstrumentStatus, Side
 from orderbook.core.waiting import WaitingOrders
 
 _BUY = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
@@ -99,16 +102,45 @@ class BookSide:
         return self.side, price_ticks, level.quantity_lots, level.order_count
 
 
+class Session:
+    """The daily schedule of an instrument's phases, and when the next one is due."""
+
+    __slots__ = ("entries", "next_ns")
+
+    def __init__(self, entries: tuple[tuple[int, InstrumentStatus], ...], after_ns: int) -> None:
+        self.entries = entries
+        """(nanoseconds since midnight UTC, phase), ascending."""
+        self.next_ns = 0
+        self.arm(after_ns)
+
+    def arm(self, after_ns: int) -> None:
+        """``next_ns`` becomes the first entry's time after this one."""
+        midnight_ns = after_ns // DAY_NS * DAY_NS
+        for time_of_day_ns, _ in self.entries:
+            if midnight_ns + time_of_day_ns > after_ns:
+                self.next_ns = midnight_ns + time_of_day_ns
+                return
+        self.next_ns = midnight_ns + DAY_NS + self.entries[0][0]
+
+    def due_phase(self) -> InstrumentStatus:
+        """The phase that begins at ``next_ns``."""
+        return dict(self.entries)[self.next_ns % DAY_NS]
+
+
 class Book:
     """Both sides of one instrument."""
 
     __slots__ = (
         "_drained_update_id",
         "asks",
+        "auction",
+        "bands",
         "bids",
+        "fees",
         "instrument",
         "last_ticks",
         "reference_ticks",
+        "session",
         "update_id",
         "waiting",
     )
@@ -123,6 +155,14 @@ class Book:
         """Centre of the static band; 0 where none is set."""
         self.waiting: WaitingOrders | None = None
         """Made with the first order that waits."""
+        self.auction: Auction | None = None
+        """While an auction collects or uncrosses."""
+        self.bands = bands_of(instrument)
+        """None where prices have no bands."""
+        self.fees: FeeSchedule | None = None
+        """None where the instrument's flat fees hold."""
+        self.session: Session | None = None
+        """The schedule of its phases; None where it has none."""
         self.update_id = 0
         self._drained_update_id = 0
 
@@ -205,6 +245,16 @@ class Book:
         self.update_id = self._drained_update_id = update_id
         self.bids.changed.clear()
         self.asks.changed.clear()
+
+    def define(self, instrument: InstrumentDefined) -> None:
+        """Takes a new definition; what is derived from it follows."""
+        self.instrument = instrument
+        self.bands = bands_of(instrument)
+
+    def is_crossed(self) -> bool:
+        """Whether orders stand in it that would trade with each other (a locked book included)."""
+        bid, ask = self.bids.best, self.asks.best
+        return bid is not None and ask is not None and bid.price_ticks >= ask.price_ticks
 
     def depth(self) -> list[LevelView]:
         """Every level: bids best first, then asks best first."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from orderbook.core.book import Book
 from orderbook.core.commands import DefineAsset, DefineInstrument, OpenEpoch
 from orderbook.core.events import AssetDefined, EpochOpened, Event, InstrumentDefined
@@ -112,7 +114,8 @@ class Definitions:
         if book is None:
             self._venue.books[command.symbol] = Book(instrument)
         else:
-            book.instrument = instrument
+            instrument = replace(instrument, status=book.instrument.status)
+            book.define(instrument)
         events.append(instrument)
 
     def open_epoch(self, command: OpenEpoch, events: list[Event]) -> None:

@@ -18,6 +18,7 @@ from orderbook.core.commands import (
     AdvanceTime,
     AmendOrder,
     Batch,
+    BustTrade,
     CancelAllAfter,
     CancelAllOrders,
     CancelOrder,
@@ -30,7 +31,11 @@ from orderbook.core.commands import (
     ReplaceOrder,
     SetAccountLimits,
     SetAccountStatus,
+    SetFeeSchedule,
     SetKillSwitch,
+    SetPhase,
+    SetReferencePrice,
+    SetSchedule,
     Withdraw,
 )
 from orderbook.core.definitions import Definitions
@@ -41,10 +46,13 @@ from orderbook.core.funds import Funds
 from orderbook.core.lifecycle import Lifecycle
 from orderbook.core.limits import Limits
 from orderbook.core.matching import Matcher
+from orderbook.core.operations import Operations
+from orderbook.core.phases import Phases
 from orderbook.core.placing import Placing
 from orderbook.core.replace import Replaces
 from orderbook.core.special import SpecialEntry
 from orderbook.core.timekeeper import Timekeeper
+from orderbook.core.uncross import Uncross
 from orderbook.core.venue import Venue
 
 
@@ -55,7 +63,8 @@ class Engine:
         self.venue = venue = Venue()
         self._stopped = False
         lifecycle = Lifecycle(venue)
-        entry = OrderEntry(venue, lifecycle, Matcher(venue, lifecycle))
+        phases = Phases(venue, Uncross(venue, lifecycle))
+        entry = OrderEntry(venue, lifecycle, Matcher(venue, lifecycle), phases)
         special = SpecialEntry(venue, entry)
         placing = Placing(venue, entry, special)
         amends = Amends(venue, lifecycle, entry, special)
@@ -63,7 +72,7 @@ class Engine:
         definitions = Definitions(venue)
         funds = Funds(venue, cancels)
         limits = Limits(venue, cancels)
-        timekeeper = Timekeeper(venue, lifecycle, cancels)
+        timekeeper = Timekeeper(venue, lifecycle, cancels, phases)
         self._handlers: dict[type[Any], Callable[[Any, list[Event]], None]] = {
             PlaceOrder: placing.place,
             AmendOrder: amends.amend,
@@ -80,6 +89,11 @@ class Engine:
             SetAccountLimits: limits.set_account_limits,
             SetKillSwitch: limits.set_kill_switch,
             CancelAllAfter: limits.cancel_all_after,
+            SetPhase: phases.set_phase,
+            SetSchedule: phases.set_schedule,
+            SetReferencePrice: phases.set_reference_price,
+            SetFeeSchedule: phases.set_fee_schedule,
+            BustTrade: Operations(venue).bust,
             AdvanceTime: timekeeper.advance,
         }
 

@@ -4,14 +4,17 @@ The plain path comes first and is kept short; ``special.py`` prepares everything
 """
 
 from orderbook.core.accounts import Account
+from orderbook.core.auction import book_changed
+from orderbook.core.bands import Bands, both, clipped, reaches_beyond, within
 from orderbook.core.book import Book
 from orderbook.core.commands import PlaceOrder
 from orderbook.core.errors import InvariantBroken
 from orderbook.core.events import Event, OrderAccepted
 from orderbook.core.lifecycle import Lifecycle
-from orderbook.core.liquidity import fills_whole
+from orderbook.core.liquidity import fills_whole, meets
 from orderbook.core.matching import Matcher, market_limit_ticks
 from orderbook.core.order import Order
+from orderbook.core.phases import COLLECTING, Phases
 from orderbook.core.units import (
     CancelReason,
     InstrumentStatus,
@@ -31,12 +34,17 @@ _TRADING = InstrumentStatus.TRADING
 
 
 class OrderEntry:
-    __slots__ = ("_lifecycle", "_matcher", "_venue")
+    __slots__ = ("_lifecycle", "_matcher", "_pause_ns", "_phases", "_venue")
 
-    def __init__(self, venue: Venue, lifecycle: Lifecycle, matcher: Matcher) -> None:
+    def __init__(
+        self, venue: Venue, lifecycle: Lifecycle, matcher: Matcher, phases: Phases
+    ) -> None:
         self._venue = venue
         self._lifecycle = lifecycle
         self._matcher = matcher
+        self._phases = phases
+        self._pause_ns = 0
+        """How long the auction lasts that the running order sets off; 0: it sets off none."""
 
     def accept(self, command: PlaceOrder, book: Book, account: Account) -> Order:
         """Gives an order its id. Nothing is held yet, and no event is written."""
@@ -97,22 +105,89 @@ class OrderEntry:
         else:
             limit_ticks = order.price_ticks or market_limit_ticks(order.side)
             remainder = CancelReason.MARKET_REMAINDER
-        ended: CancelReason | None = None
-        if book.instrument.status is _TRADING:
-            if time_in_force is _FOK and not fills_whole(
-                book, order.side, limit_ticks, order.remaining_lots, order.account, rule
-            ):
-                ended = CancelReason.FOK_UNFILLABLE
-            else:
-                ended = self._matcher.match(order, limit_ticks, rule, events)
+        ended: CancelReason | None
+        if book.instrument.status is not _TRADING:
+            ended = self._outside_trading(order, type, time_in_force)
+        elif book.bands is not None:
+            rests = type is _LIMIT and time_in_force is not _IOC
+            ended = self._match_within(
+                book.bands, order, limit_ticks, time_in_force, rests, rule, events
+            )
+        elif time_in_force is _FOK and not fills_whole(
+            book, order.side, limit_ticks, order.remaining_lots, order.account, rule
+        ):
+            ended = CancelReason.FOK_UNFILLABLE
+        else:
+            ended = self._matcher.match(order, limit_ticks, rule, events)
         if ended is not None:
             self._lifecycle.end(order, ended, events)
+            if self._pause_ns:
+                self._pause(book, events)
         elif not order.remaining_lots:
             self._lifecycle.forget(order)
         elif type is _LIMIT and time_in_force is not _IOC and time_in_force is not _FOK:
             self.rest(order)
         else:
             self._lifecycle.end(order, remainder, events)
+
+    def _match_within(
+        self,
+        bands: Bands,
+        order: Order,
+        limit_ticks: int,
+        time_in_force: TimeInForce,
+        rests: bool,
+        rule: SelfTradePrevention,
+        events: list[Event],
+    ) -> CancelReason | None:
+        """Fills the order within the instrument's price bands, as they are before it.
+
+        What could trade on beyond them, or would rest where nothing may trade, ends there.
+        """
+        book, side = order.book, order.side
+        dynamic = bands.dynamic(book)
+        allowed = both(bands.static(book), dynamic)
+        within_ticks = clipped(side, limit_ticks, allowed)
+        first_ticks = meets(book, side, limit_ticks)
+        blocked = first_ticks is not None and not within(allowed, first_ticks)
+        if time_in_force is _FOK and (
+            blocked
+            or not fills_whole(book, side, within_ticks, order.remaining_lots, order.account, rule)
+        ):
+            return CancelReason.FOK_UNFILLABLE
+        if not blocked:
+            ended = self._matcher.match(order, within_ticks, rule, events)
+            if ended is not None or not order.remaining_lots:
+                return ended
+        next_ticks = meets(book, side, limit_ticks)
+        if next_ticks is not None:
+            self._pause_ns = 0 if within(dynamic, next_ticks) else bands.pause_ns
+            return CancelReason.PRICE_BAND
+        if rests and reaches_beyond(side, order.price_ticks, allowed):
+            return CancelReason.PRICE_BAND
+        return None
+
+    def _pause(self, book: Book, events: list[Event]) -> None:
+        """The order that met the end of the dynamic band is done: an auction finds the price."""
+        pause_ns, self._pause_ns = self._pause_ns, 0
+        self._phases.begin_volatility_auction(book, pause_ns, events)
+
+    def _outside_trading(
+        self, order: Order, type: OrderType, time_in_force: TimeInForce
+    ) -> CancelReason | None:
+        """Why an order cannot rest in another phase than TRADING; nothing trades there."""
+        book = order.book
+        status = book.instrument.status
+        if type is not _LIMIT or time_in_force is _IOC or time_in_force is _FOK:
+            return CancelReason.PHASE
+        if status is InstrumentStatus.POST_ONLY:
+            crosses = meets(book, order.side, order.price_ticks) is not None
+            return CancelReason.POST_ONLY if crosses else None
+        if status not in COLLECTING:
+            return CancelReason.PHASE
+        if book.auction is not None:
+            book_changed(self._venue, book)
+        return None
 
     def rest(self, order: Order) -> None:
         """Puts an order into its book and holds what it needs."""

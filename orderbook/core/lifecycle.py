@@ -4,10 +4,11 @@ Every way in which an order leaves the venue goes through here, so that what it 
 its ids are remembered as used, its timer stops, and the orders that depend on it hear of it.
 """
 
-from orderbook.core.events import Event, OrderCanceled
-from orderbook.core.order import Order, Special, Stage
+from orderbook.core.auction import book_changed
+from orderbook.core.events import Event, OrderCanceled, Trade
+from orderbook.core.order import Order, OrderList, Special, Stage
 from orderbook.core.timers import TimerKind
-from orderbook.core.units import CancelReason
+from orderbook.core.units import CancelReason, OrderListKind, Side
 from orderbook.core.venue import Venue
 
 
@@ -29,9 +30,13 @@ class Lifecycle:
             order.book.waiting.remove(order)
         elif special.stage is Stage.SET_OFF:
             venue.agenda.remove(order)
+        elif special.stage is Stage.PENDING and order.book.waiting is not None:
+            order.book.waiting.unregister(order)
         if held_minor:
             venue.ledger.release(order.funds, held_minor)
         del order.account.orders[order.order_id]
+        if order.book.auction is not None:
+            book_changed(venue, order.book)
         self.end(order, reason, events)
 
     def end(self, order: Order, reason: CancelReason, events: list[Event]) -> None:
@@ -64,10 +69,38 @@ class Lifecycle:
             order.remaining_lots -= shown_lots
         elif shown_lots:
             order.book.reduce(order, shown_lots)
+        if order.book.auction is not None:
+            book_changed(self._venue, order.book)
         order.quantity_lots -= lots
         released_minor = held_minor - order.held_minor()
         if released_minor:
             self._venue.ledger.release(order.funds, released_minor)
+
+    def note_fill(self, order: Order, order_list: OrderList, trade: Trade) -> None:
+        """An order of a list traded."""
+        if order_list.list_kind is OrderListKind.OCO:
+            self.note_act(order, order_list)
+            return
+        order_list.filled_lots += trade.quantity_lots
+        if order.side is Side.SELL:
+            return
+        is_maker = order.order_id == trade.maker_order_id
+        fee_minor = trade.maker_fee_minor if is_maker else trade.taker_fee_minor
+        order_list.received_minor += trade.base_minor - fee_minor
+
+    def note_act(self, order: Order, order_list: OrderList) -> None:
+        """An order of an OCO traded, in part at least, so that the other one has to go."""
+        order_list.acted = order
+        self._touch(order, order_list)
+
+    def note_decrement(self, order: Order, order_list: OrderList) -> None:
+        """Self-trade prevention made an order of a list smaller."""
+        if order_list.list_kind is OrderListKind.OCO:
+            self.note_act(order, order_list)
+
+    def _touch(self, order: Order, order_list: OrderList) -> None:
+        self._venue.touched_lists.append(order_list)
+        self._venue.traded_books.append(order.book)
 
     def fill_maker(self, maker: Order) -> None:
         """A resting order was filled to the end; its money is settled."""
@@ -86,3 +119,8 @@ class Lifecycle:
         if special.options.expire_time_ns:
             self._venue.timers.clear(TimerKind.EXPIRY, order.order_id)
             del self._venue.expiring[order.order_id]
+        order_list = special.order_list
+        if order_list is not None:
+            special.order_list = None
+            order_list.orders.remove(order)
+            self._touch(order, order_list)

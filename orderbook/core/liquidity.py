@@ -12,6 +12,13 @@ def _other(book: Book, side: Side, limit_ticks: int) -> tuple[BookSide, int]:
     return (book.asks, limit_ticks) if side is _BUY else (book.bids, -limit_ticks)
 
 
+def meets(book: Book, side: Side, limit_ticks: int) -> int | None:
+    """The first price at which an order with this limit would trade; None where it would not."""
+    other, limit_key = _other(book, side, limit_ticks)
+    best = other.best
+    return best.price_ticks if best is not None and best.key <= limit_key else None
+
+
 def walk(book: Book, side: Side, limit_ticks: int, quantity_lots: int) -> tuple[int, int]:
     """(lots that an order could fill now, price ticks x lots that they would come to)."""
     other, limit_key = _other(book, side, limit_ticks)

@@ -10,6 +10,7 @@ from orderbook.core.lifecycle import Lifecycle
 from orderbook.core.order import Order
 from orderbook.core.self_trade import prevent
 from orderbook.core.units import (
+    DAY_NS,
     FEE_ACCOUNT_ID,
     MAX_FILLS,
     MAX_PRICE_TICKS,
@@ -110,9 +111,21 @@ class Matcher:
         else:
             paid_minor, received_minor, received = base_minor, quote_minor, quote
             maker_received = base
-        taker_fee_minor = fee_minor(received_minor, instrument.taker_fee_ppm)
-        maker_fee_minor = fee_minor(paid_minor, instrument.maker_fee_ppm)
         venue = self._venue
+        rebate_minor = 0
+        fees = maker.book.fees
+        if fees is None:
+            taker_fee_minor = fee_minor(received_minor, instrument.taker_fee_ppm)
+            maker_fee_minor = fee_minor(paid_minor, instrument.maker_fee_ppm)
+        else:
+            taker_fee_minor, maker_fee_minor, rebate_minor = fees.charge(
+                taker.account,
+                maker.account,
+                received_minor,
+                paid_minor,
+                quote_minor,
+                venue.time_ns // DAY_NS,
+            )
         ledger = venue.ledger
         ledger.debit(taker.funds, paid_minor)
         ledger.debit_held(maker.funds, received_minor)
@@ -120,9 +133,11 @@ class Matcher:
         ledger.credit(maker.account.balance(maker_received), paid_minor - maker_fee_minor)
         fee_account = venue.registry.by_id[FEE_ACCOUNT_ID]
         if taker_fee_minor:
-            ledger.credit(fee_account.balance(received), taker_fee_minor)
+            ledger.credit(fee_account.balance(received), taker_fee_minor - rebate_minor)
         if maker_fee_minor:
             ledger.credit(fee_account.balance(maker_received), maker_fee_minor)
+        if rebate_minor:
+            ledger.credit(maker.account.balance(received), rebate_minor)
         trade_id = venue.next_trade_id
         venue.next_trade_id = trade_id + 1
         events.append(
@@ -142,5 +157,6 @@ class Matcher:
                 taker.account.account_id,
                 taker_fee_minor,
                 taker.side,
+                rebate_minor,
             )
         )

@@ -4,10 +4,12 @@ Reads the engine's state and changes nothing; the first rule that an order break
 """
 
 from orderbook.core.accounts import Account
+from orderbook.core.bands import outside_static_band
 from orderbook.core.book import Book
 from orderbook.core.commands import PlaceOrder
 from orderbook.core.liquidity import walk
 from orderbook.core.matching import market_limit_ticks
+from orderbook.core.phases import refuse_in_phase
 from orderbook.core.rejects import RejectReason
 from orderbook.core.text import is_client_order_id
 from orderbook.core.units import (
@@ -38,7 +40,9 @@ def refuse_order(
         return RejectReason.UNKNOWN_SYMBOL
     instrument = book.instrument
     if instrument.status is not _TRADING:
-        return RejectReason.INSTRUMENT_NOT_TRADING
+        refused = refuse_in_phase(command, book)
+        if refused is not None:
+            return refused
     if account is None or account.account_id == FEE_ACCOUNT_ID:
         return RejectReason.UNKNOWN_ACCOUNT
     if account.status is not _ACTIVE:
@@ -63,6 +67,8 @@ def refuse_order(
 def _refuse_limit(command: PlaceOrder, book: Book, account: Account) -> RejectReason | None:
     if not 0 < command.price_ticks <= MAX_PRICE_TICKS:
         return RejectReason.INVALID_PRICE
+    if book.bands is not None and outside_static_band(book, command.price_ticks):
+        return RejectReason.PRICE_OUTSIDE_BAND
     instrument = book.instrument
     notional_minor = command.price_ticks * command.quantity_lots * instrument.tick_lot_minor
     if notional_minor < instrument.min_notional_minor:

@@ -1,30 +1,48 @@
 """What happens because time has passed: ``AdvanceTime``."""
 
+from collections.abc import Callable
+
 from orderbook.core.cancels import Cancels
 from orderbook.core.commands import AdvanceTime
 from orderbook.core.events import CancelAllAfterFired, Event
 from orderbook.core.lifecycle import Lifecycle
+from orderbook.core.phases import Phases
 from orderbook.core.timers import Key, TimerKind
 from orderbook.core.units import MAX_TIMERS, CancelReason
 from orderbook.core.venue import Venue
 
 
 class Timekeeper:
-    __slots__ = ("_cancels", "_lifecycle", "_venue")
+    __slots__ = ("_cancels", "_lifecycle", "_of_a_market", "_venue")
 
-    def __init__(self, venue: Venue, lifecycle: Lifecycle, cancels: Cancels) -> None:
+    def __init__(
+        self, venue: Venue, lifecycle: Lifecycle, cancels: Cancels, phases: Phases
+    ) -> None:
         self._venue = venue
         self._lifecycle = lifecycle
         self._cancels = cancels
+        self._of_a_market: dict[TimerKind, Callable[[str, list[Event]], None]] = {
+            TimerKind.UNCROSS: phases.go_on_uncrossing,
+            TimerKind.SCHEDULE: phases.follow_schedule,
+            TimerKind.PHASE_END: phases.end_volatility_auction,
+            TimerKind.INDICATION: phases.publish,
+        }
+        """What the timers do that are an instrument's."""
 
     def advance(self, command: AdvanceTime, events: list[Event]) -> None:
-        """Fires at most MAX_TIMERS due timers; what is left stays due."""
+        """Fires at most MAX_TIMERS due timers, and none after one that made trades.
+
+        What is left stays due, so that no command makes more trades than one uncross may.
+        """
         venue = self._venue
+        next_trade_id = venue.next_trade_id
         for _ in range(MAX_TIMERS):
             due = venue.timers.pop_due(venue.time_ns)
             if due is None:
                 return
             self._fire(*due, events)
+            if venue.next_trade_id != next_trade_id:
+                return
 
     def _fire(self, kind: TimerKind, key: Key, events: list[Event]) -> None:
         if kind is TimerKind.EXPIRY:
@@ -33,6 +51,9 @@ class Timekeeper:
         elif kind is TimerKind.DEAD_MAN:
             assert isinstance(key, int)
             self._fire_dead_man(key, events)
+        else:
+            assert isinstance(key, str)
+            self._of_a_market[kind](key, events)
 
     def _fire_dead_man(self, account_id: int, events: list[Event]) -> None:
         events.append(CancelAllAfterFired(account_id))

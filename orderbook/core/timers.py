@@ -14,8 +14,15 @@ from orderbook.core.units import MAX_TIME_NS
 Key = int | str
 
 
+AT_ONCE_NS = 0
+"""Due before anything else: the next command has to be an ``AdvanceTime``."""
+
+
 class TimerKind(IntEnum):
     """In the order in which timers of one moment fire. What the key is stands with each kind."""
+
+    UNCROSS = 0
+    """Symbol: its uncross, which made as many trades as one command may, goes on."""
 
     EXPIRY = 1
     """Order id: the order ends."""
