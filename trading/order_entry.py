@@ -4,8 +4,10 @@ From decoded fields and an account to a ``PlaceOrder`` command, or a ``VenueErro
 field. What depends on the state of the venue (balance, notional, duplicates) is the engine's.
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from market.errors import UnknownSymbol
@@ -13,24 +15,32 @@ from market.instruments import SYMBOL_PATTERN
 from orderbook.core.commands import PlaceOrder
 from orderbook.core.events import InstrumentDefined
 from orderbook.core.rejects import MESSAGES, RejectReason
+from orderbook.core.terms import OrderOptions
 from orderbook.core.text import is_client_order_id
 from orderbook.core.units import (
     MAX_CLIENT_ORDER_ID_LENGTH,
     MAX_ID,
+    MAX_NOTIONAL_MINOR,
     MAX_PRICE_TICKS,
     MAX_QUANTITY_LOTS,
+    MAX_TIME_NS,
     OrderType,
+    PostOnly,
+    SelfTradePrevention,
     Side,
     TimeInForce,
 )
 from orderbook.errors import InvalidInput
 from orderbook.gateway.decimals import (
     lots_to_text,
+    minor_to_text,
     price_to_ticks,
     quantity_to_lots,
+    text_to_minor,
     ticks_to_text,
 )
 from trading.errors import OrderNotFound
+from trading.order_kinds import KINDS, OrderKind
 
 FIELDS = (
     "symbol",
@@ -40,20 +50,28 @@ FIELDS = (
     "quantity",
     "time_in_force",
     "client_order_id",
+    "stop_price",
+    "trailing_distance",
+    "display_quantity",
+    "quote_quantity",
+    "post_only",
+    "self_trade_prevention",
+    "expires_at",
 )
+OPTION_FIELDS = frozenset(FIELDS[7:])
+"""Fields that most orders do without."""
 SIDES = {side.value: side for side in Side}
 TIMES_IN_FORCE = {force.value: force for force in TimeInForce}
-TYPES = {
-    "limit": (OrderType.LIMIT, None),
-    "market": (OrderType.MARKET, None),
-    "ioc": (OrderType.LIMIT, TimeInForce.IOC),
-    "fok": (OrderType.LIMIT, TimeInForce.FOK),
-}
-"""What ``type`` may say, and the time in force that it fixes. ioc and fok are limit orders."""
+POST_ONLY = {one.value: one for one in PostOnly}
+SELF_TRADE_PREVENTION = {rule.value: rule for rule in SelfTradePrevention}
 
 CLIENT_ORDER_ID_PATTERN = rf"[A-Za-z0-9.:/_-]{{1,{MAX_CLIENT_ORDER_ID_LENGTH}}}"
 SYMBOL = re.compile(SYMBOL_PATTERN, re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}", re.ASCII)
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OFF = PostOnly.OFF
 
 InstrumentOf = Callable[[str], InstrumentDefined]
 """Finds an instrument; raises ``market.errors.UnknownSymbol``, whatever the text is."""
@@ -92,21 +110,29 @@ def read_order(
     """The command that ``fields`` ask for, and the instrument that it is about."""
     _refuse_unknown(fields)
     side = SIDES[_choice(fields, "side", SIDES)]
-    order_type, fixed_force = TYPES[_choice(fields, "type", TYPES)]
-    time_in_force = _time_in_force(fields, order_type, fixed_force)
+    word = _choice(fields, "type", KINDS)
+    kind = KINDS[word]
+    _refuse_misfits(fields, word, kind)
+    time_in_force = _time_in_force(fields, word, kind)
     client_order_id = _client_order_id(fields)
     instrument = _instrument(fields, instrument_of)
-    price_ticks = _price(fields, order_type, instrument)
-    quantity_lots = _quantity(fields, instrument)
+    price_ticks = _price(fields, "price", instrument) if "price" in fields else 0
+    quantity_lots = _quantity(fields, "quantity", instrument) if "quantity" in fields else 0
+    options = None
+    if not OPTION_FIELDS.isdisjoint(fields):
+        options = _options(fields, time_in_force, instrument)
+    elif time_in_force is TimeInForce.GTD:
+        raise _missing("expires_at")
     command = PlaceOrder(
         account_id,
         instrument.symbol,
         side,
-        order_type,
+        kind.type,
         time_in_force,
         price_ticks,
         quantity_lots,
         client_order_id,
+        options,
     )
     return command, instrument
 
@@ -148,19 +174,104 @@ def _choice(fields: Mapping[str, Any], name: str, choices: Mapping[str, object])
     return value
 
 
-def _time_in_force(
-    fields: Mapping[str, Any], order_type: OrderType, fixed: TimeInForce | None
-) -> TimeInForce:
+def _missing(field: str) -> InvalidInput:
+    return InvalidInput(f"{field} is required.", field=field, code="required")
+
+
+def _refuse_misfits(fields: Mapping[str, Any], word: str, kind: OrderKind) -> None:
+    """Fields that the type does not take, and those that it cannot do without."""
+    for name in sorted(kind.required):
+        if name not in fields:
+            raise _missing(name)
+    for name in ("price", "quantity", *sorted(OPTION_FIELDS - {"self_trade_prevention"})):
+        if name in fields and name not in kind.required and name not in kind.optional:
+            raise InvalidInput(
+                f"A {word.replace('_', '-')} order has no {name}; leave it out.",
+                field=name,
+                code="invalid_order",
+            )
+    if kind.type is OrderType.MARKET and ("quantity" in fields) is ("quote_quantity" in fields):
+        if "quantity" not in fields:
+            raise _missing("quantity")
+        raise InvalidInput(
+            "A market order has a quantity or a quote_quantity, not both.",
+            field="quote_quantity",
+            code="invalid_order",
+        )
+
+
+def _time_in_force(fields: Mapping[str, Any], word: str, kind: OrderKind) -> TimeInForce:
     if "time_in_force" not in fields:
-        return fixed or (TimeInForce.IOC if order_type is OrderType.MARKET else TimeInForce.GTC)
+        return TimeInForce.GTD if "expires_at" in fields else kind.forces[0]
     given = TIMES_IN_FORCE[_choice(fields, "time_in_force", TIMES_IN_FORCE)]
-    if fixed is not None and given is not fixed:
-        message = f"type {fixed.value.lower()} means time_in_force {fixed.value}; leave it out."
-    elif order_type is OrderType.MARKET and given is TimeInForce.GTC:
-        message = MESSAGES[RejectReason.INVALID_TIME_IN_FORCE]
-    else:
-        return given
-    raise InvalidInput(message, field="time_in_force", code="invalid_time_in_force")
+    if given not in kind.forces:
+        allowed = ", ".join(force.value for force in kind.forces)
+        raise InvalidInput(
+            f"A {word.replace('_', '-')} order's time_in_force is one of {allowed}.",
+            field="time_in_force",
+            code="invalid_time_in_force",
+        )
+    return given
+
+
+def _options(
+    fields: Mapping[str, Any], time_in_force: TimeInForce, instrument: InstrumentDefined
+) -> OrderOptions:
+    expire_time_ns = 0
+    if "expires_at" in fields:
+        if time_in_force is not TimeInForce.GTD:
+            raise InvalidInput(
+                "Only a GTD order has expires_at.", field="expires_at", code="invalid_expire_time"
+            )
+        expire_time_ns = _time(fields, "expires_at")
+    elif time_in_force is TimeInForce.GTD:
+        raise _missing("expires_at")
+    post_only = (
+        POST_ONLY[_choice(fields, "post_only", POST_ONLY)] if "post_only" in fields else _OFF
+    )
+    rule = None
+    if "self_trade_prevention" in fields:
+        rule = SELF_TRADE_PREVENTION[
+            _choice(fields, "self_trade_prevention", SELF_TRADE_PREVENTION)
+        ]
+    return OrderOptions(
+        _quote_quantity(fields, instrument) if "quote_quantity" in fields else 0,
+        _price(fields, "stop_price", instrument) if "stop_price" in fields else 0,
+        _price(fields, "trailing_distance", instrument) if "trailing_distance" in fields else 0,
+        _quantity(fields, "display_quantity", instrument) if "display_quantity" in fields else 0,
+        post_only,
+        rule,
+        expire_time_ns,
+    )
+
+
+def _quote_quantity(fields: Mapping[str, Any], instrument: InstrumentDefined) -> int:
+    text = _text(fields, "quote_quantity", "100.00")
+    minor = text_to_minor(text, instrument.quote_decimals, "quote_quantity")
+    if not 0 < minor <= MAX_NOTIONAL_MINOR:
+        most = minor_to_text(MAX_NOTIONAL_MINOR, instrument.quote_decimals)
+        raise InvalidInput(
+            f"quote_quantity must be more than zero and at most {most}.",
+            field="quote_quantity",
+            code="invalid_quantity",
+        )
+    return minor
+
+
+def _time(fields: Mapping[str, Any], name: str) -> int:
+    """Nanoseconds of a moment in UTC, such as "2030-01-31T12:00:00Z"."""
+    text = _text(fields, name, "2030-01-31T12:00:00Z")
+    if _MOMENT.fullmatch(text):
+        with contextlib.suppress(ValueError):
+            moment = datetime.fromisoformat(text)
+            microseconds = (moment - _EPOCH) // timedelta(microseconds=1)
+            if 0 < microseconds * 1_000 <= MAX_TIME_NS:
+                return microseconds * 1_000
+    raise InvalidInput(
+        f'{name} must be a moment in UTC such as "2030-01-31T12:00:00Z".',
+        field=name,
+        code="invalid_expire_time",
+    )
 
 
 def _client_order_id(fields: Mapping[str, Any]) -> str:
@@ -177,31 +288,21 @@ def _instrument(fields: Mapping[str, Any], instrument_of: InstrumentOf) -> Instr
     return instrument_of(_text(fields, "symbol", "BTC-USDT"))
 
 
-def _price(fields: Mapping[str, Any], order_type: OrderType, instrument: InstrumentDefined) -> int:
-    if order_type is OrderType.MARKET:
-        if "price" in fields:
-            raise InvalidInput(
-                "A market order has no price; leave it out, or send a limit order.",
-                field="price",
-                code="invalid_price",
-            )
-        return 0
-    price_ticks = price_to_ticks(instrument, _text(fields, "price", "25000.00"))
+def _price(fields: Mapping[str, Any], name: str, instrument: InstrumentDefined) -> int:
+    price_ticks = price_to_ticks(instrument, _text(fields, name, "25000.00"), name)
     if not 0 < price_ticks <= MAX_PRICE_TICKS:
         most = ticks_to_text(instrument, MAX_PRICE_TICKS)
         raise InvalidInput(
-            f"price must be more than zero and at most {most}.", field="price", code="invalid_price"
+            f"{name} must be more than zero and at most {most}.", field=name, code=f"invalid_{name}"
         )
     return price_ticks
 
 
-def _quantity(fields: Mapping[str, Any], instrument: InstrumentDefined) -> int:
-    quantity_lots = quantity_to_lots(instrument, _text(fields, "quantity", "1.5"))
+def _quantity(fields: Mapping[str, Any], name: str, instrument: InstrumentDefined) -> int:
+    quantity_lots = quantity_to_lots(instrument, _text(fields, name, "1.5"), name)
     if not 0 < quantity_lots <= MAX_QUANTITY_LOTS:
         most = lots_to_text(instrument, MAX_QUANTITY_LOTS)
         raise InvalidInput(
-            f"quantity must be more than zero and at most {most}.",
-            field="quantity",
-            code="invalid_quantity",
+            f"{name} must be more than zero and at most {most}.", field=name, code=f"invalid_{name}"
         )
     return quantity_lots

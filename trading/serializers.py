@@ -16,7 +16,14 @@ from orderbook.core.units import (
     SelfTradePrevention,
 )
 from orderbook.gateway.decimals import MAX_DECIMAL_LENGTH
-from trading.order_entry import CLIENT_ORDER_ID_PATTERN, SIDES, TIMES_IN_FORCE
+from trading.order_entry import (
+    CLIENT_ORDER_ID_PATTERN,
+    POST_ONLY,
+    SELF_TRADE_PREVENTION,
+    SIDES,
+    TIMES_IN_FORCE,
+)
+from trading.order_kinds import KINDS, OrderKind
 from trading.order_state import STATUSES
 
 DECIMAL_PATTERN = r"^(?!0(\.0+)?$)(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?$"
@@ -41,7 +48,14 @@ _COMMON: dict[str, Any] = {
         "example": "BTC-USDT",
     },
     "side": {"type": "string", "enum": list(SIDES)},
-    "quantity": _decimal("In the base asset; a multiple of the instrument's lot size."),
+    "self_trade_prevention": {
+        "type": "string",
+        "enum": list(SELF_TRADE_PREVENTION),
+        "description": (
+            "What happens where it meets a resting order of the same account; the account's "
+            "default, unless given."
+        ),
+    },
     "client_order_id": {
         "type": "string",
         "pattern": f"^{CLIENT_ORDER_ID_PATTERN}$",
@@ -53,34 +67,57 @@ _COMMON: dict[str, Any] = {
 }
 
 
-def _variant(
-    title: str, types: list[str], forces: list[str], extra: dict[str, Any]
-) -> dict[str, Any]:
+_EXTRA: dict[str, Any] = {
+    "price": _decimal(
+        "In the quote asset; a multiple of the instrument's tick size. Of a market order and of "
+        "what a stop turns into: the worst price that it may trade at."
+    ),
+    "stop_price": _decimal("The last-trade price that sets the order off."),
+    "trailing_distance": _decimal(
+        "How far the stop price follows behind the best last-trade price since entry."
+    ),
+    "quantity": _decimal("In the base asset; a multiple of the instrument's lot size."),
+    "quote_quantity": _decimal("What to spend, or to receive, at most; instead of a quantity."),
+    "display_quantity": _decimal("Iceberg: what is shown at a time."),
+    "post_only": {
+        "type": "string",
+        "enum": list(POST_ONLY),
+        "description": "Where it would trade on arrival: reject it, or reprice it to one tick off.",
+    },
+    "expires_at": {
+        "type": "string",
+        "format": "date-time",
+        "pattern": "Z$",
+        "description": "When a GTD order ends, in UTC.",
+    },
+}
+
+
+_EITHER_QUANTITY = {"oneOf": [{"required": ["quantity"]}, {"required": ["quote_quantity"]}]}
+
+
+def _variant(word: str, kind: OrderKind) -> dict[str, Any]:
+    fields = sorted(kind.required | kind.optional)
     return {
-        "title": title,
+        "title": word.replace("_", "-"),
         "type": "object",
         "additionalProperties": False,
-        "required": ["symbol", "side", "type", "quantity", *extra],
+        "required": ["symbol", "side", "type", *sorted(kind.required)],
         "properties": {
             **_COMMON,
-            "type": {"type": "string", "enum": types},
-            "time_in_force": {"type": "string", "enum": forces},
-            **extra,
+            "type": {"type": "string", "enum": [word]},
+            "time_in_force": {
+                "type": "string",
+                "enum": [force.value for force in kind.forces],
+                "description": f"{kind.forces[0].value}, unless given.",
+            },
+            **{name: _EXTRA[name] for name in fields},
         },
+        **({} if "quantity" in kind.required else _EITHER_QUANTITY),
     }
 
 
-_PRICE = {"price": _decimal("In the quote asset; a multiple of the instrument's tick size.")}
-ORDER_REQUEST: dict[str, Any] = {
-    "oneOf": [
-        _variant("Limit order (GTC unless time_in_force says else)", ["limit"],
-                 list(TIMES_IN_FORCE), _PRICE),
-        _variant("Limit order, immediate or cancel", ["ioc"], ["IOC"], _PRICE),
-        _variant("Limit order, fill or kill", ["fok"], ["FOK"], _PRICE),
-        _variant("Market order (IOC unless time_in_force says FOK)", ["market"],
-                 ["IOC", "FOK"], {}),
-    ]
-}  # fmt: skip
+ORDER_REQUEST: dict[str, Any] = {"oneOf": [_variant(word, kind) for word, kind in KINDS.items()]}
 
 
 class PlacementFillSerializer(serializers.Serializer[Any]):

@@ -7,7 +7,15 @@ import pytest
 from market.errors import UnknownSymbol
 from orderbook.core.commands import PlaceOrder
 from orderbook.core.events import InstrumentDefined
-from orderbook.core.units import InstrumentStatus, OrderType, Side, TimeInForce
+from orderbook.core.terms import OrderOptions
+from orderbook.core.units import (
+    InstrumentStatus,
+    OrderType,
+    PostOnly,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 from orderbook.errors import InvalidInput, NotFound, VenueError
 from trading.order_entry import Reference, read_order, read_reference, read_symbol
 
@@ -78,6 +86,65 @@ def test_type_and_time_in_force_shorthands(
 
 
 @pytest.mark.parametrize(
+    ("changes", "order_type", "time_in_force", "options"),
+    [
+        (
+            {"expires_at": "2030-01-01T00:00:00.5Z"},
+            OrderType.LIMIT,
+            TimeInForce.GTD,
+            OrderOptions(expire_time_ns=1_893_456_000_500_000_000),
+        ),
+        ({"time_in_force": "DAY"}, OrderType.LIMIT, TimeInForce.DAY, None),
+        (
+            {"post_only": "reprice", "display_quantity": "0.1"},
+            OrderType.LIMIT,
+            TimeInForce.GTC,
+            OrderOptions(display_lots=10_000, post_only=PostOnly.REPRICE),
+        ),
+        (
+            {"type": "ioc", "self_trade_prevention": "decrement"},
+            OrderType.LIMIT,
+            TimeInForce.IOC,
+            OrderOptions(self_trade=SelfTradePrevention.DECREMENT),
+        ),
+        (
+            {"type": "market", "quantity": ..., "quote_quantity": "10.5"},
+            OrderType.MARKET,
+            TimeInForce.IOC,
+            OrderOptions(quote_minor=10_500_000),
+        ),
+        (
+            {"type": "stop_limit", "stop_price": "24000"},
+            OrderType.STOP_LIMIT,
+            TimeInForce.GTC,
+            OrderOptions(stop_ticks=240_000),
+        ),
+        (
+            {"type": "take_profit_market", "stop_price": "26000", "price": ...},
+            OrderType.TAKE_PROFIT_MARKET,
+            TimeInForce.GTC,
+            OrderOptions(stop_ticks=260_000),
+        ),
+        (
+            {"type": "trailing_stop", "trailing_distance": "100", "time_in_force": "DAY"},
+            OrderType.TRAILING_STOP,
+            TimeInForce.DAY,
+            OrderOptions(trail_ticks=1_000),
+        ),
+    ],
+)
+def test_options_become_ticks_lots_and_nanoseconds(
+    changes: dict[str, Any],
+    order_type: OrderType,
+    time_in_force: TimeInForce,
+    options: OrderOptions | None,
+) -> None:
+    command = read(**changes)
+    assert (command.type, command.time_in_force) == (order_type, time_in_force)
+    assert command.options == options
+
+
+@pytest.mark.parametrize(
     ("changes", "field", "code"),
     [
         ({"symbol": ...}, "symbol", "required"),
@@ -104,13 +171,14 @@ def test_type_and_time_in_force_shorthands(
         ({"price": "0"}, "price", "invalid_price"),
         ({"price": "0.05"}, "price", "invalid_price"),
         ({"price": "100000000000.1"}, "price", "invalid_price"),
-        ({"type": "market"}, "price", "invalid_price"),
+        ({"type": "market", "price": "0"}, "price", "invalid_price"),
         ({"quantity": ...}, "quantity", "required"),
         ({"quantity": "0.000001"}, "quantity", "invalid_quantity"),
         ({"quantity": "0.0"}, "quantity", "invalid_quantity"),
         ({"quantity": "10000000001"}, "quantity", "invalid_quantity"),
         ({"quantity": "'; DROP TABLE trading_order; --"}, "quantity", "invalid"),
-        ({"time_in_force": "GTD"}, "time_in_force", "invalid"),
+        ({"time_in_force": "GTD"}, "expires_at", "required"),
+        ({"time_in_force": "GTX"}, "time_in_force", "invalid"),
         ({"time_in_force": None}, "time_in_force", "invalid"),
         ({"type": "ioc", "time_in_force": "GTC"}, "time_in_force", "invalid_time_in_force"),
         (
@@ -123,7 +191,47 @@ def test_type_and_time_in_force_shorthands(
         ({"client_order_id": "a" * 37}, "client_order_id", "invalid_client_order_id"),
         ({"client_order_id": "<b>"}, "client_order_id", "invalid_client_order_id"),
         ({"client_order_id": "a\n"}, "client_order_id", "invalid_client_order_id"),
-        ({"stop_price": "1"}, "stop_price", "unknown_field"),
+        ({"stop": "1"}, "stop", "unknown_field"),
+        ({"stop_price": "1"}, "stop_price", "invalid_order"),
+        ({"type": "stop_limit"}, "stop_price", "required"),
+        ({"type": "stop_limit", "stop_price": "1", "price": ...}, "price", "required"),
+        ({"type": "stop_market", "stop_price": "0"}, "stop_price", "invalid_stop_price"),
+        ({"type": "stop_market", "stop_price": "0.05"}, "stop_price", "invalid_stop_price"),
+        (
+            {"type": "stop_market", "stop_price": "1", "time_in_force": "IOC"},
+            "time_in_force",
+            "invalid_time_in_force",
+        ),
+        ({"type": "trailing_stop"}, "trailing_distance", "required"),
+        ({"type": "ioc", "post_only": "reject"}, "post_only", "invalid_order"),
+        ({"post_only": True}, "post_only", "invalid"),
+        ({"post_only": "yes"}, "post_only", "invalid"),
+        ({"self_trade_prevention": "cancel"}, "self_trade_prevention", "invalid"),
+        ({"display_quantity": "0"}, "display_quantity", "invalid_display_quantity"),
+        ({"type": "market", "price": ..., "quantity": ...}, "quantity", "required"),
+        ({"type": "market", "quote_quantity": "10"}, "quote_quantity", "invalid_order"),
+        (
+            {"type": "market", "quantity": ..., "quote_quantity": "0.0000001"},
+            "quote_quantity",
+            "invalid",
+        ),
+        (
+            {"type": "market", "quantity": ..., "quote_quantity": "0"},
+            "quote_quantity",
+            "invalid_quantity",
+        ),
+        ({"quote_quantity": "10"}, "quote_quantity", "invalid_order"),
+        ({"expires_at": "tomorrow"}, "expires_at", "invalid_expire_time"),
+        ({"expires_at": "2030-02-30T00:00:00Z"}, "expires_at", "invalid_expire_time"),
+        ({"expires_at": "2030-01-01T00:00:00+02:00"}, "expires_at", "invalid_expire_time"),
+        ({"expires_at": "1969-01-01T00:00:00Z"}, "expires_at", "invalid_expire_time"),
+        ({"expires_at": "2300-01-01T00:00:00Z"}, "expires_at", "invalid_expire_time"),
+        ({"expires_at": 1_900_000_000}, "expires_at", "invalid"),
+        (
+            {"expires_at": "2030-01-01T00:00:00Z", "time_in_force": "DAY"},
+            "expires_at",
+            "invalid_expire_time",
+        ),
         ({"<script>": "1"}, "'<script>'", "unknown_field"),
     ],
 )
