@@ -1,7 +1,7 @@
 """Whether an engine's whole state is sound. Slow and complete; the engine itself checks cheaply.
 
 Checks I1 (money is conserved), I2 (nothing negative, held = what the open orders need), I6 (no
-crossed or locked book), I7 (priority: ids grow along each queue, and orders stand where they say),
+crossed or locked book), I7 (priority: it grows along each queue, and orders stand where they say),
 "levels" (sums, counts, no empty level, sorted prices) and "ids" (every id is known exactly once).
 """
 
@@ -74,7 +74,7 @@ def _check_level(side: BookSide, level: Level, name: str) -> None:
     for order in orders:
         _require(order.remaining_lots > 0, "I2", f"{name}: order {order.order_id} has no quantity")
         _require(
-            before is None or before.order_id < order.order_id,
+            before is None or before.priority < order.priority,
             "I7",
             f"{name}: order {order.order_id} stands behind a younger one",
         )

@@ -18,8 +18,9 @@ from orderbook.core.errors import InvariantBroken, SnapshotCorrupt
 from orderbook.core.events import InstrumentDefined
 from orderbook.core.invariants import check
 from orderbook.core.order import Order, OrderList, Special, Stage
+from orderbook.core.rates import RateLimits
 from orderbook.core.terms import OrderOptions
-from orderbook.core.timers import TimerKind
+from orderbook.core.timers import TimerKind, Timers
 from orderbook.core.units import (
     AccountStatus,
     OrderListKind,
@@ -89,6 +90,11 @@ class _Account(Struct, frozen=True, array_like=True):
     references: list[str]
     self_trade: SelfTradePrevention
     kill_switch: bool
+    max_open_orders: int
+    limits: tuple[int, int, int, int, int] | None
+    """(orders_per_second, messages_per_second, second of the counts, orders, messages)"""
+    dead_man_ns: int
+    """When its dead man's switch fires; 0 where it is not armed."""
 
 
 class _State(Struct, frozen=True, array_like=True):
@@ -164,7 +170,10 @@ def _state_bytes(engine: Engine) -> bytes:
                 (asset, decimals, engine.supply[asset])
                 for asset, decimals in sorted(engine.assets.items())
             ],
-            accounts=[_pack_account(account) for _, account in sorted(engine.accounts.items())],
+            accounts=[
+                _pack_account(account, engine.venue.timers)
+                for _, account in sorted(engine.accounts.items())
+            ],
             books=[_pack_book(book, others[book]) for _, book in sorted(engine.books.items())],
             finished_client_order_ids=[
                 (account.account_id, text)
@@ -181,7 +190,7 @@ def _state_bytes(engine: Engine) -> bytes:
     )
 
 
-def _pack_account(account: Account) -> _Account:
+def _pack_account(account: Account, timers: Timers) -> _Account:
     balances = [
         (asset, balance.available_minor, balance.held_minor)
         for asset, balance in sorted(account.balances.items())
@@ -193,7 +202,28 @@ def _pack_account(account: Account) -> _Account:
         sorted(account.references),
         account.self_trade,
         account.kill_switch,
+        account.max_open_orders,
+        _pack_limits(account.limits),
+        timers.time_of(TimerKind.DEAD_MAN, account.account_id),
     )
+
+
+def _pack_limits(limits: RateLimits | None) -> tuple[int, int, int, int, int] | None:
+    if limits is None:
+        return None
+    return (
+        limits.orders_per_second,
+        limits.messages_per_second,
+        limits.second,
+        limits.orders,
+        limits.messages,
+    )
+
+
+def _unpack_limits(packed: tuple[int, int, int, int, int]) -> RateLimits:
+    limits = RateLimits(packed[0], packed[1])
+    limits.second, limits.orders, limits.messages = packed[2:]
+    return limits
 
 
 def _elsewhere(engine: Engine) -> dict[Book, list[Order]]:
@@ -293,6 +323,11 @@ def _engine(state: _State) -> Engine:
         account.references.update(packed.references)
         account.self_trade = packed.self_trade
         account.kill_switch = packed.kill_switch
+        account.max_open_orders = packed.max_open_orders
+        if packed.limits is not None:
+            account.limits = _unpack_limits(packed.limits)
+        if packed.dead_man_ns:
+            engine.venue.timers.set(TimerKind.DEAD_MAN, account.account_id, packed.dead_man_ns)
     for account_id, text in state.finished_client_order_ids:
         accounts[account_id].client_order_ids[text] = 0
         engine.venue.registry.finished_client_order_ids.append((accounts[account_id], text))
