@@ -1,148 +1,242 @@
 """How fast the engine core applies commands, on its own: no journal, queue or network.
 
-A seeded flow over one instrument: 50 % passive limit orders within 50 ticks of the middle, 40 %
-cancels of a random open order, 10 % marketable limit orders. Prints one JSON object last.
+One seeded flow (see bench/engine_flow.py) goes through the whole engine (validation, balances,
+fees, self-trade prevention, events) and, by turns in the same run, through the engines that a
+Python user could install instead. Every engine runs in a process of its own, the fastest of its
+runs counts, and all must make the same trades. Then: do the costs stay flat as the book grows?
+
+Prints a table to stderr and one JSON object last. Exit code 1 where an engine made other trades.
 """
 
 import argparse
-import gc
 import json
-import random
+import os
+import subprocess
 import sys
-import time
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from rich.console import Console
+from rich.table import Table
 
-from orderbook.core.commands import (
-    CancelOrder,
-    Command,
-    DefineAsset,
-    DefineInstrument,
-    Deposit,
-    PlaceOrder,
-)
-from orderbook.core.engine import Engine
-from orderbook.core.events import OrderAccepted, OrderCanceled, Trade
-from orderbook.core.invariants import check
-from orderbook.core.snapshot import state_hash
-from orderbook.core.units import OrderType, Side, TimeInForce
+from bench.competitors import COMPETITORS, environment, find_python, install
+from bench.engine_flatness import growth, memory, queue_cancels
+from bench.engine_flow import make_flow
 
-SYMBOL = "BTC-USDT"
-MIDDLE_TICKS = 1_000_000
-PASSIVE_RANGE_TICKS = 50
-MAX_ORDER_LOTS = 100
-ACCOUNTS = range(1, 11)
+ROOT = Path(__file__).resolve().parent.parent
+ADAPTERS = Path(__file__).with_name("adapters")
+OWN = "rialto"
+FEWEST_RESTING = 1_000
+TABLE_WIDTH = 110
+"""Columns where the output is no terminal that says how wide it is."""
 
 
-def fund(engine: Engine) -> None:
-    engine.apply(DefineAsset("BTC", 8), 0)
-    engine.apply(DefineAsset("USDT", 6), 0)
-    engine.apply(
-        DefineInstrument(SYMBOL, "BTC", "USDT", 1000, 1, 100, 200, 0, 10**9),
-        0,
-    )
-    for account_id in ACCOUNTS:
-        engine.apply(Deposit(account_id, "BTC", 10**15, "base"), 0)
-        engine.apply(Deposit(account_id, "USDT", 10**17, "quote"), 0)
+class Contender(NamedTuple):
+    name: str
+    python: str
+    adapter: str
+    missing: str = ""
+    """Why it cannot run; "" where it can."""
+    plain: bool = False
+    """Whether a compiled build is to be left aside."""
 
 
-def make_flow(count: int, seed: int) -> list[Command]:
-    """``count`` commands. A twin engine runs along, so that cancels name orders that are open."""
-    rng = random.Random(seed)
-    twin = Engine()
-    fund(twin)
-    commands: list[Command] = []
-    open_ids: list[int] = []
-    places: dict[int, int] = {}
-    owners: dict[int, int] = {}
-    for number in range(count):
-        draw = rng.random()
-        command: Command
-        if draw < 0.4 and open_ids:
-            order_id = open_ids[rng.randrange(len(open_ids))]
-            command = CancelOrder(owners[order_id], order_id)
-        else:
-            side = rng.choice((Side.BUY, Side.SELL))
-            offset = rng.randint(1, PASSIVE_RANGE_TICKS)
-            marketable = draw >= 0.9
-            toward = (side is Side.BUY) == marketable
-            price_ticks = MIDDLE_TICKS + (offset if toward else -offset)
-            command = PlaceOrder(
-                rng.choice(ACCOUNTS),
-                SYMBOL,
-                side,
-                OrderType.LIMIT,
-                TimeInForce.IOC if marketable else TimeInForce.GTC,
-                price_ticks,
-                rng.randint(1, MAX_ORDER_LOTS),
-            )
-        commands.append(command)
-        for event in twin.apply(command, number):
-            if isinstance(event, OrderAccepted):
-                owners[event.order_id] = event.account_id
-                if event.time_in_force is TimeInForce.GTC:
-                    places[event.order_id] = len(open_ids)
-                    open_ids.append(event.order_id)
-            elif isinstance(event, OrderCanceled):
-                _forget(event.order_id, open_ids, places)
-            elif isinstance(event, Trade) and (
-                event.maker_order_id not in twin.accounts[event.maker_account_id].orders
-            ):
-                _forget(event.maker_order_id, open_ids, places)
-    return commands
+class Runner:
+    """One engine in a process of its own, which runs the flow whenever it is asked to."""
 
-
-def _forget(order_id: int, open_ids: list[int], places: dict[int, int]) -> None:
-    place = places.pop(order_id, None)
-    if place is None:
-        return
-    last = open_ids.pop()
-    if last != order_id:
-        open_ids[place] = last
-        places[last] = place
-
-
-def measure(commands: list[Command]) -> tuple[float, Engine]:
-    """Seconds that a fresh engine takes for the flow."""
-    engine = Engine()
-    fund(engine)
-    apply = engine.apply
-    gc.collect()
-    gc.freeze()
-    start = time.perf_counter()
-    for number, command in enumerate(commands):
-        apply(command, number)
-    seconds = time.perf_counter() - start
-    gc.unfreeze()
-    return seconds, engine
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--operations", type=int, default=300_000, help="commands in the flow")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--repeat", type=int, default=3, help="runs; the fastest one counts")
-    options = parser.parse_args()
-    commands = make_flow(options.operations, options.seed)
-    runs = [measure(commands) for _ in range(options.repeat)]
-    seconds, engine = min(runs, key=lambda run: run[0])
-    check(engine)
-    print(
-        json.dumps(
-            {
-                "operations": len(commands),
-                "seconds": round(seconds, 3),
-                "ops_per_s": round(len(commands) / seconds),
-                "open_orders": sum(len(account.orders) for account in engine.accounts.values()),
-                "trades": engine.venue.next_trade_id - 1,
-                "state_hash": state_hash(engine),
-            }
+    def __init__(self, contender: Contender, flow_file: Path) -> None:
+        variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+        if contender.plain:
+            variables["RIALTO_SPEEDUPS"] = "0"
+        self.contender = contender
+        self.seconds: list[float] = []
+        self.process = subprocess.Popen(
+            [contender.python, str(ADAPTERS / "run.py"), contender.adapter, str(flow_file)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=variables,
+            text=True,
         )
+
+    def __enter__(self) -> "Runner":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def run(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        self.seconds.append(float(self._answer()))
+
+    def finish(self) -> dict[str, Any]:
+        """What the engine did."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        outcome: dict[str, Any] = json.loads(self._answer())
+        self.process.wait()
+        return outcome
+
+    def _answer(self) -> str:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.contender.name} ended without an answer; see above")
+        return line
+
+
+def contenders(console: Console, alone: bool) -> list[Contender]:
+    own = [Contender(OWN, sys.executable, "bench.adapters.with_rialto")]
+    if alone:
+        return own
+    console.print("[dim]preparing the other engines (once; build/bench-competitors)")
+    interpreter = environment(find_python())
+    others = [
+        Contender(item.name, str(interpreter), item.adapter, install(interpreter, item))
+        for item in COMPETITORS
+    ]
+    return own + others
+
+
+def race(
+    console: Console, entered: list[Contender], operations: int, seed: int, repeat: int
+) -> dict[str, dict[str, Any]]:
+    """Best times and outcomes by name. The engines take turns, so that noise meets all of them."""
+    results: dict[str, dict[str, Any]] = {}
+    with ExitStack() as stack, console.status("making the flow") as status:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        flow_file = folder / "flow.json"
+        flow_file.write_text(json.dumps(make_flow(operations, seed)))
+        runners = [
+            stack.enter_context(Runner(contender, flow_file))
+            for contender in entered
+            if not contender.missing
+        ]
+        for number in range(repeat):
+            for runner in runners:
+                status.update(f"run {number + 1} of {repeat}: {runner.contender.name}")
+                runner.run()
+        for runner in runners:
+            status.update(f"comparing the trades: {runner.contender.name}")
+            best = min(runner.seconds)
+            results[runner.contender.name] = {
+                "ops_per_s": round(operations / best),
+                "seconds": round(best, 4),
+                "runs": [round(operations / seconds) for seconds in runner.seconds],
+                **runner.finish(),
+            }
+    return results
+
+
+def print_table(
+    console: Console, entered: list[Contender], results: dict[str, dict[str, Any]]
+) -> None:
+    table = Table("engine", "Python", "build", "ops/s", "rialto is", "trades", "same trades")
+    own = results[OWN]
+    for contender in entered:
+        result = results.get(contender.name)
+        if result is None:
+            table.add_row(contender.name, "", "", "not installed", "", "", contender.missing)
+            continue
+        table.add_row(
+            f"{contender.name} {result['version']}",
+            result["python"],
+            result["build"],
+            f"{result['ops_per_s']:,}",
+            f"{own['ops_per_s'] / result['ops_per_s']:.2f} x",
+            f"{result['trades']:,}",
+            "yes" if result["fills_sha256"] == own["fills_sha256"] else "NO",
+        )
+    console.print(table)
+
+
+def print_flatness(console: Console, flat: dict[str, float]) -> None:
+    table = Table("flatness", "base", "measured", "ratio")
+    table.add_row(
+        "an operation, resting orders",
+        f"{flat['resting_few']:,}: {flat['operation_ns_few']:,} ns",
+        f"{flat['resting_many']:,}: {flat['operation_ns_many']:,} ns",
+        f"{flat['growth_ratio']}",
     )
+    for place in ("middle", "tail", "random"):
+        ratio = flat[f"cancel_ns_{place}"] / flat["cancel_ns_head"]
+        table.add_row(
+            f"a cancel in a level of {flat['queue_length']:,}",
+            f"head: {flat['cancel_ns_head']:,} ns",
+            f"{place}: {flat[f'cancel_ns_{place}']:,} ns",
+            f"{ratio:.3f}",
+        )
+    table.add_row("memory", "", f"{flat['bytes_a_resting_order']:,} bytes a resting order", "")
+    console.print(table)
+
+
+def measure_flatness(console: Console, options: argparse.Namespace) -> dict[str, float]:
+    with console.status("flatness") as status:
+        flat = memory(options.resting, status.update)
+        flat |= growth(FEWEST_RESTING, options.resting, options.flat_operations, status.update)
+        return flat | queue_cancels(options.queue, options.queue // 2, status.update)
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make bench-engine ARGS=",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--operations", type=int, default=200_000, help="operations in the flow (200,000)")
+    add("--seed", type=int, default=1)
+    add("--repeat", type=int, default=5, help="runs of each engine; the fastest counts (5)")
+    add("--alone", action="store_true", help="leave out the other engines")
+    add("--flatness", action="store_true", help="only measure how costs grow with the book")
+    add("--no-flatness", action="store_true", help="only race")
+    add("--resting", type=int, default=1_000_000, help="orders in the large book (1,000,000)")
+    add("--queue", type=int, default=100_000, help="orders in the long queue (100,000)")
+    add("--flat-operations", type=int, default=50_000, help="operations through each book")
+    add("--json", action="store_true", help="print the JSON object only")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    console = Console(stderr=True, quiet=options.json)
+    if not console.is_terminal:
+        console.width = TABLE_WIDTH
+    console.print(f"[dim]{options.operations:,} operations, {os.getloadavg()[0]:.1f} load average")
+    report: dict[str, Any] = {"operations": options.operations, "seed": options.seed}
+    same = True
+    if not options.flatness:
+        entered = contenders(console, options.alone)
+        results = race(console, entered, options.operations, options.seed, options.repeat)
+        print_table(console, entered, results)
+        own = results[OWN]
+        same = all(item["fills_sha256"] == own["fills_sha256"] for item in results.values())
+        report |= {
+            "ops_per_s": {name: item["ops_per_s"] for name, item in results.items()},
+            "ratios": {
+                name: round(own["ops_per_s"] / item["ops_per_s"], 3)
+                for name, item in results.items()
+                if name != OWN
+            },
+            "build": own["build"],
+            "same_trades": same,
+            "not_installed": {item.name: item.missing for item in entered if item.missing},
+            "engines": results,
+        }
+    if not options.no_flatness:
+        flat = measure_flatness(console, options)
+        print_flatness(console, flat)
+        report["flatness"] = flat
+    print(json.dumps(report))
+    return 0 if same else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
