@@ -119,8 +119,8 @@ def growth(few: int, many: int, operations: int, progress: Progress) -> dict[str
 def queue_cancels(length: int, cancels: int, progress: Progress) -> dict[str, float]:
     """Cancels at the head of a level's queue against cancels elsewhere in it.
 
-    Orders that came one after another lie side by side in memory; those chosen at random do not, and
-    the processor waits for each of them. That price is the memory's and is given by itself.
+    Orders that came one after another lie side by side in memory; those chosen at random do not,
+    and the processor waits for each of them. That price is the memory's and is given by itself.
     """
     progress(f"cancels in a level of {length:,} orders")
     count = min(cancels, length // 2)
