@@ -97,18 +97,22 @@ class Venue:
     def __init__(self, setup: list[Command] | None = None) -> None:
         self.engine = Engine()
         self.commands: list[Command] = []
+        self.time_ns = 0
         for command in SETUP if setup is None else setup:
             self.do(command)
 
-    def do(self, command: Command) -> list[Event]:
+    def do(self, command: Command, time_ns: int = 0) -> list[Event]:
+        """At ``time_ns``, if that is given: the clock ticks on from there."""
         self.commands.append(command)
-        events = self.engine.apply(command, len(self.commands))
+        self.time_ns = max(self.time_ns + 1, time_ns)
+        events = self.engine.apply(command, self.time_ns)
         check(self.engine)
         return events
 
-    def story(self, command: Command) -> list[Event]:
+    def story(self, command: Command, time_ns: int = 0) -> list[Event]:
         """The command's events without the balances."""
-        return [event for event in self.do(command) if not isinstance(event, BalanceChanged)]
+        events = self.do(command, time_ns)
+        return [event for event in events if not isinstance(event, BalanceChanged)]
 
     def limit(
         self,
