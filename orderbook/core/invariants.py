@@ -1,7 +1,8 @@
 """Whether an engine's whole state is sound. Slow and complete; the engine itself checks cheaply.
 
 Checks I1 (money is conserved), I2 (nothing negative, held = what the open orders need), I6 (no
-crossed or locked book), I7 (priority: it grows along each queue, and orders stand where they say),
+crossed or locked book in a continuous phase), I7 (priority: it grows along each queue, and orders
+stand where they say),
 "levels" (sums, counts, no empty level, sorted prices) and "ids" (every id is known exactly once).
 """
 
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from orderbook.core.book import Book, BookSide, Level
 from orderbook.core.errors import InvariantBroken
+from orderbook.core.phases import CONTINUOUS
 from orderbook.core.units import CLIENT_ORDER_ID_MEMORY, FEE_ACCOUNT_ID, MAX_SUPPLY_MINOR
 
 if TYPE_CHECKING:
@@ -39,9 +41,8 @@ def _check_book(book: Book) -> None:
     symbol = book.instrument.symbol
     for side in (book.bids, book.asks):
         _check_side(side, f"{symbol} {side.side.value}")
-    bid, ask = book.bids.best, book.asks.best
     _require(
-        bid is None or ask is None or bid.price_ticks < ask.price_ticks,
+        book.instrument.status not in CONTINUOUS or not book.is_crossed(),
         "I6",
         f"{symbol} is crossed or locked",
     )

@@ -33,6 +33,7 @@ from orderbook.core.events import (
 )
 from orderbook.core.fees import FeeSchedule, is_valid
 from orderbook.core.liquidity import meets
+from orderbook.core.order import Order
 from orderbook.core.refusals import command_rejected
 from orderbook.core.rejects import RejectReason
 from orderbook.core.text import symbol_or_blank
@@ -75,6 +76,16 @@ def refuse_in_phase(command: PlaceOrder, book: Book) -> RejectReason | None:
     ):
         return RejectReason.POST_ONLY_WOULD_TRADE
     return None
+
+
+def expires_ns(order: Order) -> int:
+    """When an order with an end ends; one of the day is due at once in a CLOSED instrument."""
+    special = order.special
+    assert special is not None
+    closed = order.book.instrument.status is InstrumentStatus.CLOSED
+    if closed and special.time_in_force is TimeInForce.DAY:
+        return AT_ONCE_NS
+    return special.options.expire_time_ns
 
 
 class Phases:
@@ -228,12 +239,9 @@ class Phases:
 
     def _expire_day_orders(self, book: Book) -> None:
         """Makes their expiry due at once; MAX_TIMERS of them go with each ``AdvanceTime``."""
-        venue = self._venue
-        for order_id, order in venue.expiring.items():
-            special = order.special
-            assert special is not None
-            if order.book is book and special.time_in_force is TimeInForce.DAY:
-                venue.timers.set(TimerKind.EXPIRY, order_id, AT_ONCE_NS)
+        for order_id, order in self._venue.expiring.items():
+            if order.book is book:
+                self._venue.timers.set(TimerKind.EXPIRY, order_id, expires_ns(order))
 
     def _refuse(
         self,

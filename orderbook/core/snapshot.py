@@ -18,7 +18,16 @@ from orderbook.core.errors import InvariantBroken, SnapshotCorrupt
 from orderbook.core.events import InstrumentDefined
 from orderbook.core.invariants import check
 from orderbook.core.order import Order, OrderList, Special, Stage
+from orderbook.core.phases import expires_ns
 from orderbook.core.rates import RateLimits
+from orderbook.core.snapshot_markets import (
+    PackedMarket,
+    PackedVolumes,
+    pack_market,
+    pack_volumes,
+    restore_market,
+    restore_volumes,
+)
 from orderbook.core.terms import OrderOptions
 from orderbook.core.timers import TimerKind, Timers
 from orderbook.core.units import (
@@ -80,6 +89,7 @@ class _Book(Struct, frozen=True, array_like=True):
     """Open orders that stand in no level, by id."""
     last_ticks: int
     reference_ticks: int
+    market: PackedMarket
 
 
 class _Account(Struct, frozen=True, array_like=True):
@@ -95,6 +105,7 @@ class _Account(Struct, frozen=True, array_like=True):
     """(orders_per_second, messages_per_second, second of the counts, orders, messages)"""
     dead_man_ns: int
     """When its dead man's switch fires; 0 where it is not armed."""
+    volumes: PackedVolumes
 
 
 class _State(Struct, frozen=True, array_like=True):
@@ -174,7 +185,10 @@ def _state_bytes(engine: Engine) -> bytes:
                 _pack_account(account, engine.venue.timers)
                 for _, account in sorted(engine.accounts.items())
             ],
-            books=[_pack_book(book, others[book]) for _, book in sorted(engine.books.items())],
+            books=[
+                _pack_book(book, others[book], engine.venue.timers)
+                for _, book in sorted(engine.books.items())
+            ],
             finished_client_order_ids=[
                 (account.account_id, text)
                 for account, text in engine.venue.registry.finished_client_order_ids
@@ -205,6 +219,7 @@ def _pack_account(account: Account, timers: Timers) -> _Account:
         account.max_open_orders,
         _pack_limits(account.limits),
         timers.time_of(TimerKind.DEAD_MAN, account.account_id),
+        pack_volumes(account),
     )
 
 
@@ -243,7 +258,7 @@ def _elsewhere(engine: Engine) -> dict[Book, list[Order]]:
     return by_book
 
 
-def _pack_book(book: Book, others: list[Order]) -> _Book:
+def _pack_book(book: Book, others: list[Order], timers: Timers) -> _Book:
     orders = [
         _pack_order(order) for side in (book.bids, book.asks) for level in side for order in level
     ]
@@ -254,6 +269,7 @@ def _pack_book(book: Book, others: list[Order]) -> _Book:
         [_pack_order(order) for order in others],
         book.last_ticks,
         book.reference_ticks,
+        pack_market(book, timers),
     )
 
 
@@ -324,6 +340,7 @@ def _engine(state: _State) -> Engine:
         account.self_trade = packed.self_trade
         account.kill_switch = packed.kill_switch
         account.max_open_orders = packed.max_open_orders
+        restore_volumes(packed.volumes, account)
         if packed.limits is not None:
             account.limits = _unpack_limits(packed.limits)
         if packed.dead_man_ns:
@@ -344,6 +361,7 @@ def _restore_books(engine: Engine, books: list[_Book]) -> _Placed:
         book = engine.venue.books[packed.instrument.symbol] = Book(packed.instrument)
         book.last_ticks = packed.last_ticks
         book.reference_ticks = packed.reference_ticks
+        restore_market(packed.market, book, engine.venue.timers)
         for item in packed.orders:
             order = _unpack_order(item, engine.accounts[item.account_id], book)
             book.rest(order)
@@ -360,8 +378,7 @@ def _restore_books(engine: Engine, books: list[_Book]) -> _Placed:
         if order.client_order_id:
             order.account.client_order_ids[order.client_order_id] = order.order_id
         if order.special is not None and order.special.options.expire_time_ns:
-            expire_time_ns = order.special.options.expire_time_ns
-            engine.venue.timers.set(TimerKind.EXPIRY, order.order_id, expire_time_ns)
+            engine.venue.timers.set(TimerKind.EXPIRY, order.order_id, expires_ns(order))
             engine.venue.expiring[order.order_id] = order
     return {order.order_id: order for order in orders}
 

@@ -27,9 +27,6 @@ from orderbook.core.units import (
 )
 from orderbook.core.venue import Venue
 
-_BUY = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
-_SELL = Side.SELL
-
 
 class Uncross:
     __slots__ = ("_lifecycle", "_venue")
@@ -78,15 +75,14 @@ class Uncross:
         assert buyer is not None
         assert seller is not None
         lots = min(buyer.open_lots(), seller.open_lots(), most_lots)
-        self._settle(buyer, seller, lots, price_ticks, events)
-        self._finish(buyer)
-        self._finish(seller)
+        trade = self._settle(buyer, seller, lots, price_ticks)
+        events.append(trade)
+        self._finish(buyer, trade)
+        self._finish(seller, trade)
         return lots
 
-    def _settle(
-        self, buyer: Order, seller: Order, lots: int, price_ticks: int, events: list[Event]
-    ) -> None:
-        """Moves the money of one trade, takes it off both orders and records it."""
+    def _settle(self, buyer: Order, seller: Order, lots: int, price_ticks: int) -> Trade:
+        """Moves the money of one trade and takes its lots off both orders."""
         book = buyer.book
         instrument = book.instrument
         base_minor = lots * instrument.lot_minor
@@ -104,31 +100,28 @@ class Uncross:
             ledger.credit(fee_account.balance(base), buyer_fee_minor)
         if seller_fee_minor:
             ledger.credit(fee_account.balance(quote), seller_fee_minor)
-        trade_id = venue.next_trade_id
-        venue.next_trade_id = trade_id + 1
+        venue.next_trade_id += 1
         buyer_is_maker = buyer.order_id < seller.order_id
         maker, taker = (buyer, seller) if buyer_is_maker else (seller, buyer)
         fees = (buyer_fee_minor, seller_fee_minor)
         maker_fee_minor, taker_fee_minor = fees if buyer_is_maker else fees[::-1]
-        events.append(
-            Trade(
-                trade_id,
-                instrument.symbol,
-                base,
-                quote,
-                price_ticks,
-                lots,
-                base_minor,
-                quote_minor,
-                maker.order_id,
-                maker.account.account_id,
-                maker_fee_minor,
-                taker.order_id,
-                taker.account.account_id,
-                taker_fee_minor,
-                _SELL if buyer_is_maker else _BUY,
-                in_auction=True,
-            )
+        return Trade(
+            venue.next_trade_id - 1,
+            instrument.symbol,
+            base,
+            quote,
+            price_ticks,
+            lots,
+            base_minor,
+            quote_minor,
+            maker.order_id,
+            maker.account.account_id,
+            maker_fee_minor,
+            taker.order_id,
+            taker.account.account_id,
+            taker_fee_minor,
+            Side.SELL if buyer_is_maker else Side.BUY,
+            in_auction=True,
         )
 
     def _fees(
@@ -162,7 +155,11 @@ class Uncross:
         ledger.release(order.funds, held_minor - order.held_minor())
         ledger.debit(order.funds, paid_minor)
 
-    def _finish(self, order: Order) -> None:
+    def _finish(self, order: Order, trade: Trade) -> None:
+        """What follows from the trade for one of its orders."""
+        special = order.special
+        if special is not None and special.order_list is not None:
+            self._lifecycle.note_fill(order, special.order_list, trade)
         if not order.remaining_lots:
             self._lifecycle.fill_maker(order)
 
