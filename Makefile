@@ -11,7 +11,7 @@ export VENV
 
 .DEFAULT_GOAL := help
 .PHONY: help run run-full setup test coverage lint format lock sbom clean \
-	bench bench-engine bench-orders replay-mbo crash-long
+	bench bench-engine bench-orders replay-mbo crash-long simulate simulate-long
 
 help: ## show this list
 	@echo "Rialto, a trading venue in a box"
@@ -72,6 +72,13 @@ bench-orders: setup ## orders per second through the whole venue, full mode
 
 replay-mbo: setup ## recorded order flow through the public API: FILE=..., full mode
 	@$(PY) -m bench.replay_mbo $(FILE) $(ARGS)
+
+simulate: setup ## the venue on simulated time with faults: SEEDS=200 FROM=1, or SEED=7 with a trace
+	@exec $(PY) -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep $(KEEP)) $(ARGS)
+
+simulate-long: setup ## the same with 10,000 seeds
+	@exec $(PY) -m tests.simulation --seeds $(or $(SEEDS),10000) $(if $(FROM),--from $(FROM)) $(ARGS)
 
 crash-long: setup ## a hundred kills at random moments in each mode; ARGS="--kills 200 --seed 1"
 	@$(PY) -m tests.crash --mode embedded $(ARGS)

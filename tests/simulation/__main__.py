@@ -11,6 +11,7 @@ from tests.simulation.campaign import run_campaign, set_up
 from tests.simulation.plan import Plan, make_plan
 
 SHOWN_LINES = 60
+NOTHING = "nothing"
 SHRUNK_SEEDS = 3
 """Failing seeds that one run makes smaller."""
 
@@ -21,9 +22,10 @@ def main() -> int:
     if options.seed is not None:
         return _one(options.seed, options.keep)
     seeds = range(options.first, options.first + options.seeds)
-    summary = run_campaign(seeds, jobs=options.jobs, progress=True)
+    without = tuple(options.without.split(",")) if options.without else ()
+    summary = run_campaign(seeds, jobs=options.jobs, without=without, progress=True)
     for result in summary.failures[:SHRUNK_SEEDS]:
-        _explain(make_plan(result.seed))
+        _explain(make_plan(result.seed).without(without))
     print(summary.describe())
     return 0 if summary.is_good else 1
 
@@ -33,6 +35,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=200, help="how many seeds")
     parser.add_argument("--from", type=int, default=1, dest="first", help="the first of them")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--without", default="", help="kinds of faults to leave out, by comma")
     parser.add_argument("--seed", type=int, help="this seed alone, with its trace")
     parser.add_argument("--keep", default="", help="only these parts of its plan, as f0,m3,o7")
     return parser.parse_args()
@@ -43,7 +46,7 @@ def _one(seed: int, keep: str) -> int:
 
     plan = make_plan(seed)
     if keep:
-        plan = plan.keep(keep.split(","))
+        plan = plan.keep(() if keep == NOTHING else keep.split(","))
     print(plan.describe())
     report = run(plan, write=print)
     print(f"injected: {dict(report.injected)}")
@@ -74,7 +77,7 @@ def _explain(plan: Plan) -> None:
     report = run(small)
     print(f"\nseed {plan.seed}: {report.failure}\nminimal plan, {small.describe()}")
     print(f"last lines of its trace:\n{os.linesep.join(report.last_lines[-SHOWN_LINES:])}")
-    names = ",".join(names_of(small, plan))
+    names = ",".join(names_of(small, make_plan(plan.seed))) or NOTHING
     print(f"repeat with: make simulate SEED={plan.seed} KEEP={names}\n", flush=True)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from orderbook.core.events import Event, OrderRejected
+from orderbook.core.events import Event
 from orderbook.gateway.protocol import Answer, decode_answers, decode_published
 from orderbook.journal import Entry
 from tests.simulation.errors import require
@@ -22,7 +22,7 @@ class JournalAudit:
         self.places: dict[bytes, int] = {}
         """Sequence of each command id."""
         self.rows: list[tuple[Any, ...]] = []
-        self.refused: dict[bytes, OrderRejected] = {}
+        self.refused: dict[bytes, Event] = {}
         """What was answered without a place in the journal."""
         self._epoch = 0
         self._time_ns = 0

@@ -77,7 +77,7 @@ class DatabaseServer:
         self.away = False
         """Whether no statement of anyone is answered."""
         self.torn: set[int] = set()
-        """First sequences of rows that were written in part."""
+        """First sequences of rows that are there in part."""
         self.on_commit: Callable[[Process, tuple[Any, ...]], None] = lambda process, row: None
         self.commit_fault: Callable[[Process], str | None] = lambda process: None
         self.burn_fuse: Callable[[Process], bool] = lambda process: False
@@ -141,6 +141,7 @@ class DatabaseServer:
             self.kill(process)
             raise ProcessKilled
         result = execute(sql, params, many, context)
+        self.torn.discard(params[0])
         self.on_commit(process, tuple(params))
         if fault == "commit unreported":
             self.break_session(process)

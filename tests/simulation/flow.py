@@ -13,7 +13,8 @@ from orderbook.core.commands import (
     PlaceOrder,
     Withdraw,
 )
-from orderbook.core.units import OrderType, Side, TimeInForce
+from orderbook.core.terms import OrderOptions
+from orderbook.core.units import OrderType, PostOnly, SelfTradePrevention, Side, TimeInForce
 
 ACCOUNTS = (1, 2, 3, 4)
 ASSETS = ("BTC", "USDT")
@@ -41,7 +42,10 @@ class _Draw:
         self._placed: list[tuple[int, str]] = []
         """(account_id, client_order_id)"""
         self._kinds: tuple[tuple[int, Callable[[int], Command]], ...] = (
-            (60, self._limit),
+            (48, self._limit),
+            (6, self._own_account),
+            (4, self._iceberg),
+            (2, self._post_only),
             (6, self._market),
             (3, self._again),
             (22, self._cancel),
@@ -70,7 +74,12 @@ class _Draw:
         return self._place(number, OrderType.MARKET, TimeInForce.IOC, 0)
 
     def _place(
-        self, number: int, type_: OrderType, time_in_force: TimeInForce, price_ticks: int
+        self,
+        number: int,
+        type_: OrderType,
+        time_in_force: TimeInForce,
+        price_ticks: int,
+        options: OrderOptions | None = None,
     ) -> Command:
         account_id, client_order_id = self._rng.choice(ACCOUNTS), f"c{number}"
         self._placed.append((account_id, client_order_id))
@@ -83,7 +92,28 @@ class _Draw:
             price_ticks,
             self._rng.randint(1, 30),
             client_order_id,
+            options,
         )
+
+    def _own_account(self, number: int) -> Command:
+        """An order that must not trade with its own account."""
+        rules = (
+            SelfTradePrevention.CANCEL_NEWEST,
+            SelfTradePrevention.CANCEL_OLDEST,
+            SelfTradePrevention.CANCEL_BOTH,
+            SelfTradePrevention.DECREMENT,
+        )
+        return self._with_options(number, OrderOptions(self_trade=self._rng.choice(rules)))
+
+    def _iceberg(self, number: int) -> Command:
+        return self._with_options(number, OrderOptions(display_lots=self._rng.randint(1, 5)))
+
+    def _post_only(self, number: int) -> Command:
+        return self._with_options(number, OrderOptions(post_only=PostOnly.REJECT))
+
+    def _with_options(self, number: int, options: OrderOptions) -> Command:
+        price_ticks = self._rng.randint(*PRICES)
+        return self._place(number, OrderType.LIMIT, TimeInForce.GTC, price_ticks, options)
 
     def _again(self, number: int) -> Command:
         """An order under a client order id that was used before, as after an unknown outcome."""

@@ -169,7 +169,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._owner(context).ready.append(handle)
         return handle
 
-    call_soon_threadsafe = call_soon
+    call_soon_threadsafe = call_soon  # type: ignore[assignment]
 
     def call_later(
         self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None

@@ -1,11 +1,13 @@
 """A run as data, drawn from its seed before it begins, so that parts of it can be left out."""
 
 import random
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, TypeVar
 
 from orderbook.core.commands import Command
 from tests.simulation.flow import draw_commands
+
+T = TypeVar("T")
 
 GATEWAYS = ("gateway-1", "gateway-2")
 ENGINES = ("engine-a", "engine-b")
@@ -95,31 +97,42 @@ class Plan(NamedTuple):
     faults: list[Fault]
     operations: list[Operation]
 
+    def parts(self) -> dict[str, Sequence[MessageFault | Fault | Operation]]:
+        """What can be left out, by the letter that its names begin with."""
+        return {"m": self.message_faults, "f": self.faults, "o": self.operations}
+
     def items(self) -> list[str]:
-        """A name for each part that can be left out."""
+        """A name for each of them."""
         return [
             f"{letter}{index}"
-            for letter, part in zip("mfo", self[3:], strict=True)
+            for letter, part in self.parts().items()
             for index in range(len(part))
         ]
 
     def keep(self, names: Collection[str]) -> "Plan":
         kept = set(names)
         return self._replace(
-            **{
-                field: [one for index, one in enumerate(part) if f"{letter}{index}" in kept]
-                for letter, field, part in zip("mfo", self._fields[3:], self[3:], strict=True)
-            }
+            message_faults=_kept("m", self.message_faults, kept),
+            faults=_kept("f", self.faults, kept),
+            operations=_kept("o", self.operations, kept),
+        )
+
+    def without(self, kinds: Collection[str]) -> "Plan":
+        """Faults of these kinds do not happen."""
+        return self._replace(
+            message_faults=[one for one in self.message_faults if one.kind not in kinds],
+            faults=[one for one in self.faults if one.kind not in kinds],
         )
 
     def describe(self) -> str:
         lines = [f"seed {self.seed}, healed at {self.end_ms} ms"]
-        for title, part in (
-            ("faults", [*self.message_faults, *self.faults]),
-            ("commands", self.operations),
-        ):
-            lines += [f"{title}:", *(f"  {one}" for one in part)]
+        lines += ["faults:", *(f"  {fault}" for fault in (*self.message_faults, *self.faults))]
+        lines += ["commands:", *(f"  {operation}" for operation in self.operations)]
         return "\n".join(lines)
+
+
+def _kept(letter: str, part: list[T], kept: Collection[str]) -> list[T]:
+    return [one for index, one in enumerate(part) if f"{letter}{index}" in kept]
 
 
 def make_plan(seed: int) -> Plan:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-
 from orderbook import journal
 from orderbook.core.events import OrderAccepted
 from orderbook.core.invariants import check

@@ -1,4 +1,4 @@
-"""The smallest plan that still breaks the same promise: delta debugging over faults and commands."""
+"""The smallest plan that still breaks the same promise, by delta debugging."""
 
 import time
 from collections.abc import Callable
@@ -37,10 +37,10 @@ def shrink(plan: Plan, fails: Callable[[Plan], bool], *, seconds: float = 120.0)
 def names_of(plan: Plan, whole: Plan) -> list[str]:
     """What of ``whole`` is in ``plan``, for ``Plan.keep``."""
     names = []
-    for letter, kept, all_ in zip("mfo", plan[3:], whole[3:], strict=True):
+    for letter, kept in plan.parts().items():
         position = 0
         for one in kept:
-            position = all_.index(one, position)
+            position = whole.parts()[letter].index(one, position)
             names.append(f"{letter}{position}")
             position += 1
     return names
