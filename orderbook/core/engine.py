@@ -28,6 +28,7 @@ from orderbook.core.commands import (
     Deposit,
     OpenEpoch,
     PlaceOrder,
+    PlaceOrderList,
     ReplaceOrder,
     SetAccountLimits,
     SetAccountStatus,
@@ -45,6 +46,7 @@ from orderbook.core.events import AssetDefined, Event, InstrumentDefined
 from orderbook.core.funds import Funds
 from orderbook.core.lifecycle import Lifecycle
 from orderbook.core.limits import Limits
+from orderbook.core.lists import Lists
 from orderbook.core.matching import Matcher
 from orderbook.core.operations import Operations
 from orderbook.core.phases import Phases
@@ -52,6 +54,7 @@ from orderbook.core.placing import Placing
 from orderbook.core.replace import Replaces
 from orderbook.core.special import SpecialEntry
 from orderbook.core.timekeeper import Timekeeper
+from orderbook.core.triggers import Triggers
 from orderbook.core.uncross import Uncross
 from orderbook.core.venue import Venue
 
@@ -65,16 +68,19 @@ class Engine:
         lifecycle = Lifecycle(venue)
         phases = Phases(venue, Uncross(venue, lifecycle))
         entry = OrderEntry(venue, lifecycle, Matcher(venue, lifecycle), phases)
-        special = SpecialEntry(venue, entry)
+        special = SpecialEntry(venue, lifecycle, entry)
+        lists = Lists(venue, lifecycle, special)
+        self._triggers = triggers = Triggers(venue, lifecycle, special, lists)
         placing = Placing(venue, entry, special)
         amends = Amends(venue, lifecycle, entry, special)
         cancels = Cancels(venue, lifecycle)
         definitions = Definitions(venue)
         funds = Funds(venue, cancels)
         limits = Limits(venue, cancels)
-        timekeeper = Timekeeper(venue, lifecycle, cancels, phases)
+        timekeeper = Timekeeper(venue, lifecycle, cancels, phases, triggers)
         self._handlers: dict[type[Any], Callable[[Any, list[Event]], None]] = {
             PlaceOrder: placing.place,
+            PlaceOrderList: lists.place,
             AmendOrder: amends.amend,
             ReplaceOrder: Replaces(venue, lifecycle, placing).replace,
             Batch: Batches(venue, placing, cancels, amends.amend, self._follow_up).execute,
@@ -110,6 +116,8 @@ class Engine:
             venue.time_ns = time_ns
             events: list[Event] = []
             self._handlers[type(command)](command, events)
+            if venue.traded_books:
+                self._triggers.run(events)
             venue.ledger.drain_changes(events)
             return events
         except BaseException:
@@ -123,7 +131,9 @@ class Engine:
             )
 
     def _follow_up(self, events: list[Event]) -> None:
-        """Executes what follows from a command or, in a batch, from each of them."""
+        """Executes what follows from one command of a batch."""
+        if self.venue.traded_books:
+            self._triggers.run(events)
 
     # Reads
 

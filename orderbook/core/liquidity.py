@@ -19,18 +19,43 @@ def meets(book: Book, side: Side, limit_ticks: int) -> int | None:
     return best.price_ticks if best is not None and best.key <= limit_key else None
 
 
-def walk(book: Book, side: Side, limit_ticks: int, quantity_lots: int) -> tuple[int, int]:
-    """(lots that an order could fill now, price ticks x lots that they would come to)."""
+def walk(
+    book: Book, side: Side, limit_ticks: int, quantity_lots: int, passed_over: Account | None = None
+) -> tuple[int, int]:
+    """(lots that an order could fill now, price ticks x lots that they would come to).
+
+    ``passed_over``: the account whose orders do not count, because they would be canceled.
+    """
     other, limit_key = _other(book, side, limit_ticks)
+    own_lots = _own_lots(other, passed_over)
     fillable_lots = 0
     cost_tick_lots = 0
     for level in other:
         if level.key > limit_key or fillable_lots == quantity_lots:
             break
-        lots = min(level.quantity_lots + level.reserve_lots, quantity_lots - fillable_lots)
+        level_lots = level.quantity_lots + level.reserve_lots
+        if own_lots:
+            level_lots -= own_lots.get(level.key, 0)
+        lots = min(level_lots, quantity_lots - fillable_lots)
         fillable_lots += lots
         cost_tick_lots += lots * level.price_ticks
     return fillable_lots, cost_tick_lots
+
+
+def passed_over(account: Account, rule: SelfTradePrevention) -> Account | None:
+    """Whose orders a taker goes past: its own, where its rule cancels them."""
+    return account if rule is SelfTradePrevention.CANCEL_OLDEST else None
+
+
+def _own_lots(side: BookSide, account: Account | None) -> dict[int, int]:
+    """What an account's orders have on a side, by key."""
+    lots: dict[int, int] = {}
+    if account is not None:
+        for order in account.orders.values():
+            level = order.level
+            if level is not None and level.book_side is side:
+                lots[level.key] = lots.get(level.key, 0) + order.open_lots()
+    return lots
 
 
 def fills_whole(
@@ -77,16 +102,23 @@ def fills_whole(
     return False
 
 
-def lots_for_quote(book: Book, side: Side, limit_ticks: int, quote_minor: int) -> int:
-    """The most lots that trade now for at most so much of the quote asset."""
+def lots_for_quote(
+    book: Book, side: Side, limit_ticks: int, quote_minor: int, passed_over: Account | None
+) -> int:
+    """The most lots that trade now for at most so much of the quote asset.
+
+    ``passed_over``: as in ``walk``. Where own orders stop the taker or make it smaller, it spends
+    less than what this comes to.
+    """
     other, limit_key = _other(book, side, limit_ticks)
+    own_lots = _own_lots(other, passed_over)
     tick_lot_minor = book.instrument.tick_lot_minor
     bought_lots = 0
     for level in other:
         if level.key > limit_key:
             break
         lot_price_minor = level.price_ticks * tick_lot_minor
-        level_lots = level.quantity_lots + level.reserve_lots
+        level_lots = level.quantity_lots + level.reserve_lots - own_lots.get(level.key, 0)
         lots = min(level_lots, quote_minor // lot_price_minor)
         bought_lots += lots
         quote_minor -= lots * lot_price_minor

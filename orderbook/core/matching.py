@@ -7,7 +7,7 @@ only what then rests is held, so a buyer's price improvement never leaves its av
 from orderbook.core.events import Event, IcebergRefreshed, Trade
 from orderbook.core.fees import fee_minor
 from orderbook.core.lifecycle import Lifecycle
-from orderbook.core.order import Order
+from orderbook.core.order import Order, Special
 from orderbook.core.self_trade import prevent
 from orderbook.core.units import (
     DAY_NS,
@@ -78,6 +78,8 @@ class Matcher:
                 self._settle(taker, maker, lots, events)
                 taker.remaining_lots = 0
                 book.reduce(maker, lots)
+                if maker.special is not None:
+                    self._note_fill(maker, maker.special, events)
             book.last_ticks = maker.price_ticks
         if book.waiting is not None and venue.next_trade_id != first_trade_id:
             venue.traded_books.append(book)
@@ -86,7 +88,11 @@ class Matcher:
     def _exhaust(self, maker: Order, events: list[Event]) -> None:
         """All that a maker showed was filled and its money is settled."""
         special = maker.special
-        if special is None or not special.reserve_lots:
+        if special is None:
+            self._lifecycle.fill_maker(maker)
+            return
+        self._note_fill(maker, special, events)
+        if not special.reserve_lots:
             self._lifecycle.fill_maker(maker)
             return
         maker.book.refresh(maker)
@@ -98,6 +104,13 @@ class Matcher:
                 maker.remaining_lots,
             )
         )
+
+    def _note_fill(self, maker: Order, special: Special, events: list[Event]) -> None:
+        """Tells a maker's list of the trade that is the last event."""
+        if special.order_list is not None:
+            trade = events[-1]
+            assert isinstance(trade, Trade)
+            self._lifecycle.note_fill(maker, special.order_list, trade)
 
     def _settle(self, taker: Order, maker: Order, lots: int, events: list[Event]) -> None:
         """Moves the money of one fill and records it."""

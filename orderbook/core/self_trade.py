@@ -43,6 +43,9 @@ def _decrement(
     lifecycle: Lifecycle, taker: Order, maker: Order, lots: int, events: list[Event]
 ) -> CancelReason | None:
     lifecycle.shrink(maker, lots)
+    special = maker.special
+    if special is not None and special.order_list is not None:
+        lifecycle.note_decrement(maker, special.order_list)
     if not maker.open_lots():
         lifecycle.cancel(maker, CancelReason.SELF_TRADE, events)
     taker.remaining_lots -= lots

@@ -24,6 +24,7 @@ class Venue:
         "registry",
         "time_ns",
         "timers",
+        "touched_lists",
         "traded_books",
     )
 
@@ -48,4 +49,7 @@ class Venue:
         """What follows from earlier commands and is yet to be done, in this order: waiting orders
         that were set off go to their books, brackets whose entry is done arm their exits."""
         self.traded_books: list[Book] = []
-        """Books with waiting orders that traded in the running command. Empty between commands."""
+        """Books in which something may follow from the running command: those with waiting orders
+        that traded, and those of touched lists. Empty between commands."""
+        self.touched_lists: list[OrderList] = []
+        """Lists of which an order traded or ended. Empty between commands."""

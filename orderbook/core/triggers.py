@@ -1,0 +1,154 @@
+"""What follows from a command: lists settle, waiting orders are set off, trailing stops move.
+
+Runs once the order that caused it is done, never in the midst of its fills. First the lists that
+were touched settle; then the exits of brackets whose entry is done are armed; then the last trade
+of each book that traded is looked at: trailing stops follow it, and the waiting orders that it sets
+off leave their queue for the venue's agenda, those that a rising price sets off first. The orders
+on the agenda go to their books one after another, and all of this happens anew after each of them;
+what that sets off goes to the agenda's end. So nothing recurses.
+
+One command does at most MAX_TRIGGERS steps of the agenda. The rest goes on with ``AdvanceTime``,
+which is then due at once.
+"""
+
+from orderbook.core.book import Book
+from orderbook.core.events import Event, OrderTriggered, StopMoved
+from orderbook.core.lifecycle import Lifecycle
+from orderbook.core.liquidity import passed_over, walk
+from orderbook.core.lists import Lists
+from orderbook.core.matching import market_limit_ticks
+from orderbook.core.order import Order, OrderList, Special, Stage
+from orderbook.core.special import EXECUTED_AS, SpecialEntry
+from orderbook.core.units import MAX_TRIGGERS, CancelReason, InstrumentStatus, OrderType, Side
+from orderbook.core.venue import Venue
+
+_TRADING = InstrumentStatus.TRADING
+
+
+class Triggers:
+    __slots__ = ("_lifecycle", "_lists", "_moved", "_special", "_venue")
+
+    def __init__(
+        self, venue: Venue, lifecycle: Lifecycle, special: SpecialEntry, lists: Lists
+    ) -> None:
+        self._venue = venue
+        self._lifecycle = lifecycle
+        self._special = special
+        self._lists = lists
+        self._moved: dict[int, Order] = {}
+        """Trailing stops that moved in the running command, by id, until an event says so."""
+
+    def run(self, events: list[Event]) -> None:
+        """Does what follows from what has happened, and what is on the agenda."""
+        agenda = self._venue.agenda
+        steps = 0
+        while True:
+            self._lists.settle(events)
+            arms = bool(agenda) and isinstance(agenda[0], OrderList)
+            if not arms or steps >= MAX_TRIGGERS or self.waits_for_uncross():
+                self._look_at_prices(events)
+            if not agenda or steps >= MAX_TRIGGERS or self.waits_for_uncross():
+                break
+            steps += 1
+            item = agenda.popleft()
+            if isinstance(item, OrderList):
+                self._lists.arm(item, events)
+            else:
+                self._execute(item, events)
+        for _, order in sorted(self._moved.items()):
+            events.append(stop_moved(order))
+        self._moved.clear()
+
+    def waits_for_uncross(self) -> bool:
+        """Whether the agenda must wait: an exit must not join an uncross that is under way."""
+        agenda = self._venue.agenda
+        if not agenda:
+            return False
+        item = agenda[0]
+        if not isinstance(item, OrderList):
+            return False
+        auction = item.orders[0].book.auction
+        return auction is not None and auction.price_ticks != 0
+
+    def _look_at_prices(self, events: list[Event]) -> None:
+        books = self._venue.traded_books
+        for book in books:
+            if book.instrument.status is _TRADING and book.last_ticks:
+                self._look_at(book, events)
+        books.clear()
+
+    def _look_at(self, book: Book, events: list[Event]) -> None:
+        """Moves a book's trailing stops and sets off what its last trade sets off."""
+        waiting, last_ticks = book.waiting, book.last_ticks
+        if waiting is None:
+            return
+        for order in waiting.follow(last_ticks):
+            self._moved[order.order_id] = order
+        order_or_none = waiting.pop_set_off(last_ticks)
+        while order_or_none is not None:
+            self._set_off(order_or_none, last_ticks, events)
+            order_or_none = waiting.pop_set_off(last_ticks)
+
+    def _set_off(self, order: Order, last_ticks: int, events: list[Event]) -> None:
+        if self._moved.pop(order.order_id, None) is not None:
+            events.append(stop_moved(order))
+        special = order.special
+        assert special is not None
+        special.stage = Stage.SET_OFF
+        self._venue.agenda.append(order)
+        events.append(
+            OrderTriggered(
+                order.order_id,
+                order.account.account_id,
+                order.book.instrument.symbol,
+                last_ticks,
+            )
+        )
+        if special.order_list is not None:
+            self._lists.let_go(special.order_list, order, events)
+
+    def _execute(self, order: Order, events: list[Event]) -> None:
+        """Sends an order that was set off to its book. It keeps its place among its account's
+        orders until it is done."""
+        special = order.special
+        assert special is not None
+        held_minor = order.held_minor()
+        if held_minor:
+            self._venue.ledger.release(order.funds, held_minor)
+        special.stage = Stage.TAKING
+        reason = _refuse(order, special)
+        if reason is not None:
+            self._lifecycle.end(order, reason, events)
+        else:
+            self._special.execute(order, events)
+        if order.level is None:
+            del order.account.orders[order.order_id]
+
+
+def _refuse(order: Order, special: Special) -> CancelReason | None:
+    """Why what has become a market order cannot trade at all."""
+    book, side = order.book, order.side
+    if EXECUTED_AS[special.type] is OrderType.LIMIT or book.instrument.status is not _TRADING:
+        return None
+    limit_ticks = order.price_ticks or market_limit_ticks(side)
+    rule = special.options.self_trade
+    assert rule is not None
+    gone = passed_over(order.account, rule)
+    fillable_lots, cost_tick_lots = walk(book, side, limit_ticks, order.remaining_lots, gone)
+    if not fillable_lots:
+        return CancelReason.NO_LIQUIDITY
+    cost_minor = cost_tick_lots * book.instrument.tick_lot_minor
+    if side is Side.BUY and order.funds.available_minor < cost_minor:
+        return CancelReason.INSUFFICIENT_BALANCE
+    return None
+
+
+def stop_moved(order: Order) -> StopMoved:
+    special = order.special
+    assert special is not None
+    return StopMoved(
+        order.order_id,
+        order.account.account_id,
+        order.book.instrument.symbol,
+        special.stop_ticks,
+    )
