@@ -11,7 +11,8 @@ export VENV
 
 .DEFAULT_GOAL := help
 .PHONY: help run run-full setup test coverage lint format lock sbom clean \
-	bench bench-engine bench-orders replay-mbo crash-long simulate simulate-long
+	bench bench-engine bench-orders bench-recovery bench-failover freeze-long \
+	replay-mbo crash-long simulate simulate-long
 
 help: ## show this list
 	@echo "Rialto, a trading venue in a box"
@@ -69,6 +70,15 @@ bench-engine: setup ## commands per second of the matching core alone
 
 bench-orders: setup ## orders per second through the whole venue, full mode
 	@$(PY) -m bench.bench_orders $(ARGS)
+
+bench-recovery: setup ## how long the engine takes to recover from a million commands
+	@$(PY) -m bench.bench_recovery $(ARGS)
+
+bench-failover: setup ## how long orders wait when the leading engine is killed
+	@$(PY) -m bench.bench_failover $(ARGS)
+
+freeze-long: setup ## leaders that are frozen for 30 s and wake, three times
+	@$(PY) -m bench.bench_failover --kills 3 --freeze-s 30 $(ARGS)
 
 replay-mbo: setup ## recorded order flow through the public API: FILE=..., full mode
 	@$(PY) -m bench.replay_mbo $(FILE) $(ARGS)
