@@ -28,6 +28,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 WEB_START_TIMEOUT_S = 180.0
 """Includes the engine's recovery: the web is ready when the engine answers."""
 _PROBE_TIMEOUT_S = 3.0
+MAX_STANDBYS = 3
+"""Engines besides the leader. Each has the whole state in memory and replays every order."""
 
 
 class AlreadyRunning(Exception):
@@ -47,6 +49,7 @@ class FullVenue:
         ready_file: Path | None = None,
         load_demo: bool = True,
         run_bots: bool = True,
+        standbys: int = 0,
     ) -> None:
         self._data_dir = data_dir
         self._host = host
@@ -54,6 +57,7 @@ class FullVenue:
         self._ready_file = ready_file
         self._load_demo = load_demo
         self._run_bots = run_bots
+        self._standbys = standbys
         self._pids = data_dir / "run"
         self._metrics = data_dir / "metrics"
         self._given = environment
@@ -91,7 +95,8 @@ class FullVenue:
         await supervisor.run_once(
             "static", _manage("collectstatic", "-v0", "--noinput"), self._environment
         )
-        await supervisor.start(self._spec("engine", _manage("run_engine")))
+        for name in ("engine", *(f"engine-{number + 2}" for number in range(self._standbys))):
+            await supervisor.start(self._spec(name, _manage("run_engine")))
         await supervisor.start(self._spec("projector", _manage("run_projector")))
         await supervisor.start(self._web())
         if self._load_demo:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.data_folder import port_is_free
-from config.full_venue import AlreadyRunning, FullVenue
+from config.full_venue import MAX_STANDBYS, AlreadyRunning, FullVenue
 from config.private_services import PrivateServiceError
 from config.server import port_number
 from config.supervisor import StartFailed
@@ -20,13 +20,20 @@ class Command(BaseCommand):
     help = (
         "Runs the venue as separate processes on PostgreSQL and Redis, private ones unless "
         "DATABASE_URL and REDIS_URL are given, until Ctrl-C. HOST, PORT, DATA_DIR, WEB_PROCESSES, "
-        "HTTPS=1, LOAD_DEMO=0 and RUN_BOTS=0 are read from the environment."
+        "STANDBYS, HTTPS=1, LOAD_DEMO=0 and RUN_BOTS=0 are read from the environment."
     )
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
         parser.add_argument("--port", type=port_number, default=os.environ.get("PORT") or "8000")
+        parser.add_argument(
+            "--standbys",
+            type=int,
+            choices=range(MAX_STANDBYS + 1),
+            default=os.environ.get("STANDBYS") or "0",
+            help="engines that take over when the leading one ends (default: none)",
+        )
         parser.add_argument(
             "--ready-file",
             type=Path,
@@ -51,6 +58,7 @@ class Command(BaseCommand):
             ready_file=options["ready_file"],
             load_demo=settings.LOAD_DEMO,
             run_bots=settings.RUN_BOTS,
+            standbys=options["standbys"],
         )
         try:
             asyncio.run(venue.run())
