@@ -20,3 +20,9 @@ class EngineStopped(CoreError):
 
 class SnapshotCorrupt(CoreError):
     """The bytes are no snapshot that this version of the engine wrote."""
+
+
+def require(condition: bool, invariant: str, detail: str) -> None:
+    """Raises InvariantBroken unless the condition holds."""
+    if not condition:
+        raise InvariantBroken(invariant, detail)

@@ -2,8 +2,8 @@
 
 Checks I1 (money is conserved), I2 (nothing negative, held = what the open orders need), I6 (no
 crossed or locked book in a continuous phase), I7 (priority: it grows along each queue, and orders
-stand where they say),
-"levels" (sums, counts, no empty level, sorted prices) and "ids" (every id is known exactly once).
+stand where they say), "levels" (sums, counts, no empty level, sorted prices), "ids" (every id is
+known exactly once), and what only special orders have: "stages", "stops", "timers" and "lists".
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from orderbook.core.book import Book, BookSide, Level
-from orderbook.core.errors import InvariantBroken
+from orderbook.core.errors import InvariantBroken, require
+from orderbook.core.invariants_special import check_special
+from orderbook.core.order import Stage
 from orderbook.core.phases import CONTINUOUS
 from orderbook.core.units import CLIENT_ORDER_ID_MEMORY, FEE_ACCOUNT_ID, MAX_SUPPLY_MINOR
 
@@ -27,21 +29,17 @@ def check(engine: Engine) -> None:
     for book in engine.books.values():
         _check_book(book)
     _check_orders(engine)
+    check_special(engine.venue)
     _check_client_order_ids(engine)
     _check_held(engine)
     _check_supply(engine)
-
-
-def _require(condition: bool, invariant: str, detail: str) -> None:
-    if not condition:
-        raise InvariantBroken(invariant, detail)
 
 
 def _check_book(book: Book) -> None:
     symbol = book.instrument.symbol
     for side in (book.bids, book.asks):
         _check_side(side, f"{symbol} {side.side.value}")
-    _require(
+    require(
         book.instrument.status not in CONTINUOUS or not book.is_crossed(),
         "I6",
         f"{symbol} is crossed or locked",
@@ -50,22 +48,22 @@ def _check_book(book: Book) -> None:
 
 def _check_side(side: BookSide, name: str) -> None:
     keys = list(side.keys)
-    _require(
+    require(
         keys == sorted(set(keys)) and set(keys) == set(side.levels),
         "levels",
         f"{name}: the sorted prices are not those of the levels",
     )
     best = side.levels[keys[0]] if keys else None
-    _require(side.best is best, "levels", f"{name}: the best level is wrong")
+    require(side.best is best, "levels", f"{name}: the best level is wrong")
     for level in side:
         _check_level(side, level, f"{name} at {level.price_ticks}")
 
 
 def _check_level(side: BookSide, level: Level, name: str) -> None:
     orders = list(level)
-    _require(bool(orders), "levels", f"{name}: empty level")
+    require(bool(orders), "levels", f"{name}: empty level")
     quantity_lots = sum(order.remaining_lots for order in orders)
-    _require(
+    require(
         (quantity_lots, len(orders)) == (level.quantity_lots, level.order_count),
         "levels",
         f"{name}: {level.order_count} orders of {level.quantity_lots} lots recorded, "
@@ -73,13 +71,13 @@ def _check_level(side: BookSide, level: Level, name: str) -> None:
     )
     before = None
     for order in orders:
-        _require(order.remaining_lots > 0, "I2", f"{name}: order {order.order_id} has no quantity")
-        _require(
-            before is None or before.priority < order.priority,
+        require(order.remaining_lots > 0, "I2", f"{name}: order {order.order_id} has no quantity")
+        require(
+            (0 if before is None else before.priority) < order.priority <= order.book.update_id,
             "I7",
             f"{name}: order {order.order_id} stands behind a younger one",
         )
-        _require(
+        require(
             order.level is level
             and order.preceding is before
             and order.side is side.side
@@ -88,11 +86,11 @@ def _check_level(side: BookSide, level: Level, name: str) -> None:
             f"{name}: order {order.order_id} is not where it says",
         )
         before = order
-    _require(level.last is before, "I7", f"{name}: the queue's end is wrong")
+    require(level.last is before, "I7", f"{name}: the queue's end is wrong")
 
 
 def _check_orders(engine: Engine) -> None:
-    """The orders in the books are those of the accounts, and no id is used twice."""
+    """The orders in the books are those of the accounts that rest, and no id is used twice."""
     in_books = Counter(
         order.order_id
         for book in engine.books.values()
@@ -103,20 +101,26 @@ def _check_orders(engine: Engine) -> None:
     of_accounts = Counter(
         order_id for account in engine.accounts.values() for order_id in account.orders
     )
-    _require(
-        in_books == of_accounts and set(in_books.values()) <= {1},
+    resting = Counter(
+        order.order_id
+        for account in engine.accounts.values()
+        for order in account.orders.values()
+        if order.special is None or order.special.stage is Stage.RESTING
+    )
+    require(
+        in_books == resting and set(of_accounts.values()) <= {1},
         "ids",
         "the orders in the books are not those of the accounts",
     )
-    _require(
-        max(in_books, default=0) < engine.venue.next_order_id,
+    require(
+        max(of_accounts, default=0) < engine.venue.next_order_id,
         "ids",
         "an order id is yet to be given",
     )
     for account in engine.accounts.values():
         ids = list(account.orders)
-        _require(ids == sorted(ids), "ids", f"account {account.account_id}: orders not by age")
-        _require(
+        require(ids == sorted(ids), "ids", f"account {account.account_id}: orders not by age")
+        require(
             all(
                 order.order_id == order_id and order.account is account
                 for order_id, order in account.orders.items()
@@ -129,7 +133,7 @@ def _check_orders(engine: Engine) -> None:
 def _check_client_order_ids(engine: Engine) -> None:
     """Each remembered id belongs to one open order or to the memory of finished ones."""
     finished = engine.venue.registry.finished_client_order_ids
-    _require(len(finished) <= CLIENT_ORDER_ID_MEMORY, "ids", "too many finished ids remembered")
+    require(len(finished) <= CLIENT_ORDER_ID_MEMORY, "ids", "too many finished ids remembered")
     expected = Counter((account.account_id, text) for account, text in finished)
     expected.update(
         (account.account_id, order.client_order_id)
@@ -142,12 +146,12 @@ def _check_client_order_ids(engine: Engine) -> None:
         for account in engine.accounts.values()
         for text in account.client_order_ids
     )
-    _require(
+    require(
         expected == remembered, "ids", "client order ids and orders, open and done, do not agree"
     )
     for account in engine.accounts.values():
         for order_id, order in account.orders.items():
-            _require(
+            require(
                 account.client_order_ids.get(order.client_order_id, order_id) == order_id,
                 "ids",
                 f"client order id of order {order_id} leads elsewhere",
@@ -159,15 +163,15 @@ def _check_held(engine: Engine) -> None:
     for account in engine.accounts.values():
         for order in account.orders.values():
             needed_minor[account.account_id, order.funds.asset] += order.held_minor()
-            _require(
+            require(
                 account.balances.get(order.funds.asset) is order.funds,
                 "I2",
                 f"order {order.order_id} holds what its account does not have",
             )
     for account_id, asset, available_minor, held_minor in engine.balances():
         name = f"account {account_id} {asset}"
-        _require(available_minor >= 0, "I2", f"{name}: available is {available_minor}")
-        _require(
+        require(available_minor >= 0, "I2", f"{name}: available is {available_minor}")
+        require(
             held_minor == needed_minor[account_id, asset],
             "I2",
             f"{name}: held is {held_minor}, the open orders need {needed_minor[account_id, asset]}",
@@ -178,17 +182,17 @@ def _check_supply(engine: Engine) -> None:
     total_minor: Counter[str] = Counter()
     for _, asset, available_minor, held_minor in engine.balances():
         total_minor[asset] += available_minor + held_minor
-    _require(FEE_ACCOUNT_ID in engine.accounts, "I1", "there is no fee account")
-    _require(
+    require(FEE_ACCOUNT_ID in engine.accounts, "I1", "there is no fee account")
+    require(
         set(total_minor) <= set(engine.supply) == set(engine.assets),
         "I1",
         "a balance or a supply is of an unknown asset",
     )
     for asset, supply_minor in engine.supply.items():
-        _require(
+        require(
             total_minor[asset] == supply_minor,
             "I1",
             f"{asset}: accounts have {total_minor[asset]}, deposits less withdrawals are "
             f"{supply_minor}",
         )
-        _require(0 <= supply_minor <= MAX_SUPPLY_MINOR, "I1", f"{asset}: supply is {supply_minor}")
+        require(0 <= supply_minor <= MAX_SUPPLY_MINOR, "I1", f"{asset}: supply is {supply_minor}")

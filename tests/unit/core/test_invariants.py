@@ -102,9 +102,12 @@ def wrong_best(engine: Engine) -> None:
 
 
 def jump_the_queue(engine: Engine) -> None:
+    """The younger order stands first."""
     first = engine.accounts[ALICE].orders[1]
+    priority = first.priority
     first.book.remove(first)
     first.book.rest(first)
+    first.priority = priority
 
 
 def wrong_back_link(engine: Engine) -> None:
