@@ -14,7 +14,7 @@ from orderbook.core.lifecycle import Lifecycle
 from orderbook.core.liquidity import fills_whole, meets
 from orderbook.core.matching import Matcher, market_limit_ticks
 from orderbook.core.order import Order
-from orderbook.core.phases import COLLECTING, Phases
+from orderbook.core.phases import Phases
 from orderbook.core.units import (
     CancelReason,
     InstrumentStatus,
@@ -175,16 +175,17 @@ class OrderEntry:
     def _outside_trading(
         self, order: Order, type: OrderType, time_in_force: TimeInForce
     ) -> CancelReason | None:
-        """Why an order cannot rest in another phase than TRADING; nothing trades there."""
+        """Why an order cannot rest in another phase than TRADING; nothing trades there.
+
+        New orders were refused where the phase takes none. What follows from earlier ones, such as
+        the exits of a bracket, may rest even in a halt.
+        """
         book = order.book
-        status = book.instrument.status
         if type is not _LIMIT or time_in_force is _IOC or time_in_force is _FOK:
             return CancelReason.PHASE
-        if status is InstrumentStatus.POST_ONLY:
+        if book.instrument.status is InstrumentStatus.POST_ONLY:
             crosses = meets(book, order.side, order.price_ticks) is not None
             return CancelReason.POST_ONLY if crosses else None
-        if status not in COLLECTING:
-            return CancelReason.PHASE
         if book.auction is not None:
             book_changed(self._venue, book)
         return None
