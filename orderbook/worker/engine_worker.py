@@ -134,7 +134,7 @@ class EngineWorker:
         epoch = await self._on_journal(
             self._journal.open_epoch, replica.checksum, replica.engine.epoch
         )
-        self._elapsed_from_ns = replica.engine.time_ns - time.monotonic_ns()
+        self._elapsed_from_ns = replica.elapsed_ns - time.monotonic_ns()
         time_ns = self._now().journal_ns
         command = OpenEpoch(epoch)
         events = replica.engine.apply(command, time_ns)

@@ -7,9 +7,6 @@ read is passed over for an older one, or for the journal's first row.
 
 import logging
 from collections.abc import Iterator
-from typing import NamedTuple
-
-from django.db.models import Q
 
 from orderbook import garbage
 from orderbook.core.engine import Engine
@@ -35,14 +32,10 @@ from orderbook.worker.repeats import MAX_REMEMBERED, REMEMBERED_NS, RecentAnswer
 logger = logging.getLogger(__name__)
 
 
-class _Memory(NamedTuple):
-    """Which of the journal's commands a repeat may still ask for."""
-
-    since_ns: int
-    after_sequence: int
-
-    def reaches(self, row: Row) -> bool:
-        return row.time_ns >= self.since_ns and row.last_sequence > self.after_sequence
+MAX_GAP_NS = 10**9
+"""Most that the time between two rows counts for when answers are forgotten. Journal time leaps
+with a wall clock that is wrong for a moment, and no leap may make the answers before it look old.
+"""
 
 
 class Replica:
@@ -53,11 +46,18 @@ class Replica:
         self.sequence = 0
         self.checksum = GENESIS_CHECKSUM
         self.answers = RecentAnswers()
+        self.elapsed_ns = 0
+        """Time that passed over the remembered rows: what ``answers`` are kept by."""
+        self._remembered_ns = 0
+        """Journal time of the last one."""
+        self._forgotten = 0
+        """Up to this sequence no answer is remembered."""
 
     def recover(self) -> None:
         """Loads the newest snapshot that can be read, and follows the journal to its end."""
         with garbage.paused():
             self._load_newest()
+            self._forgotten = _forgotten_until()
             self._remember_before(self.sequence)
             count = self.follow()
         logger.info("recovered: snapshot at %d, %d commands replayed", self.sequence - count, count)
@@ -65,10 +65,9 @@ class Replica:
     def follow(self) -> int:
         """Applies every row that has been added since; returns the number of commands."""
         before = self.sequence
-        memory = _memory()
         for row in verified_rows(self.sequence, self.checksum):
             self.apply(row)
-            if memory.reaches(row):
+            if row.last_sequence > self._forgotten:
                 self._remember(row)
         return self.sequence - before
 
@@ -110,18 +109,20 @@ class Replica:
 
     def _remember_before(self, sequence: int) -> None:
         """Answers that rows covered by the snapshot gave, as far back as repeats may ask."""
-        if sequence:
-            for row in _rows_until(sequence, _memory()):
-                self._remember(row)
+        for row in _rows_between(self._forgotten, sequence):
+            self._remember(row)
 
     def _remember(self, row: Row) -> None:
+        if self._remembered_ns:
+            self.elapsed_ns += min(row.time_ns - self._remembered_ns, MAX_GAP_NS)
+        self._remembered_ns = row.time_ns
         entries = answered_commands(row)
         answers = [
             (entry.command_id, sequence, row.time_ns, entry.events)
             for sequence, entry in enumerate(entries, row.first_sequence)
         ]
-        self.answers.remember(row.time_ns, [one.command_id for one in entries], encode(answers))
-        self.answers.forget_before(row.time_ns)
+        self.answers.remember(self.elapsed_ns, [one.command_id for one in entries], encode(answers))
+        self.answers.forget_before(self.elapsed_ns)
 
 
 def _compare(row: Row, executed: list[Executed], events: list[list[Event]]) -> None:
@@ -145,23 +146,30 @@ def _compare(row: Row, executed: list[Executed], events: list[list[Event]]) -> N
             )
 
 
-def _memory() -> _Memory:
-    newest = JournalBatch.objects.order_by("-first_sequence")
-    last_sequence, time_ns = newest.values_list("last_sequence", "time_ns").first() or (0, 0)
-    # One more than can be remembered, so that ``RecentAnswers`` learns that it forgets some.
-    return _Memory(time_ns - REMEMBERED_NS, last_sequence - MAX_REMEMBERED - 1)
+def _forgotten_until() -> int:
+    """The last sequence whose answer no copy that is still valid can ask for."""
+    rows = JournalBatch.objects.order_by("-first_sequence").values_list("last_sequence", "time_ns")
+    passed_ns = newest = following_ns = 0
+    for last_sequence, time_ns in rows.iterator():
+        newest = newest or last_sequence
+        # One more than can be remembered, so that ``RecentAnswers`` learns that it forgets some.
+        if newest - last_sequence > MAX_REMEMBERED:
+            return int(last_sequence)
+        if following_ns:
+            passed_ns += min(following_ns - time_ns, MAX_GAP_NS)
+        if passed_ns > REMEMBERED_NS:
+            return int(last_sequence)
+        following_ns = time_ns
+    return 0
 
 
-def _rows_until(last_sequence: int, memory: _Memory) -> Iterator[Row]:
-    """Rows that the memory reaches, up to the one that ends at ``last_sequence``."""
-    before = JournalBatch.objects.filter(
-        Q(time_ns__lt=memory.since_ns) | Q(last_sequence__lte=memory.after_sequence),
-        last_sequence__lte=last_sequence,
-    ).order_by("-first_sequence")
-    after = before.values_list("last_sequence", flat=True).first() or 0
-    checksum = checksum_at(after)
+def _rows_between(after_sequence: int, last_sequence: int) -> Iterator[Row]:
+    """Rows after one that ends at a sequence, up to the one that ends at ``last_sequence``."""
+    if after_sequence >= last_sequence:
+        return
+    checksum = checksum_at(after_sequence)
     assert checksum is not None
-    for row in verified_rows(after, checksum):
+    for row in verified_rows(after_sequence, checksum):
         if row.first_sequence > last_sequence:
             return
         yield row
