@@ -63,7 +63,7 @@ sbom: setup ## write build/sbom.cdx.json: what the venue is made of, in CycloneD
 	$(VENV)/bin/cyclonedx-py requirements requirements.txt --of JSON \
 		--output-file build/sbom.cdx.json
 
-bench: bench-engine bench-orders ## all benchmarks
+bench: bench-engine bench-pipeline bench-orders ## all benchmarks
 
 bench-engine: setup ## commands per second of the matching core alone
 	@$(PY) -m bench.bench_engine $(ARGS)
@@ -79,6 +79,9 @@ bench-failover: setup ## how long orders wait when the leading engine is killed
 
 freeze-long: setup ## leaders that are frozen for 30 s and wake, three times
 	@$(PY) -m bench.bench_failover --kills 3 --freeze-s 30 $(ARGS)
+
+bench-pipeline: setup ## orders per second from a gateway through the engine and back, full mode's servers
+	@$(PY) -m bench.bench_pipeline $(ARGS)
 
 replay-mbo: setup ## recorded order flow through the public API: FILE=..., full mode
 	@$(PY) -m bench.replay_mbo $(FILE) $(ARGS)
