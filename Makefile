@@ -11,7 +11,7 @@ export VENV
 
 .DEFAULT_GOAL := help
 .PHONY: help run run-full setup test coverage lint format lock sbom clean \
-	bench bench-engine bench-orders bench-recovery bench-failover freeze-long \
+	bench bench-engine bench-orders bench-pipeline bench-recovery bench-failover freeze-long \
 	replay-mbo crash-long simulate simulate-long
 
 help: ## show this list
