@@ -26,6 +26,8 @@ TESTS = (
     "tests/unit/market/test_selectors.py",
     "tests/unit/trading/test_selectors.py",
 )
+NOT_DURABLE = "?options=-c%20synchronous_commit%3Doff"
+"""Nothing is killed here, and hundreds of tests empty every table."""
 SQLITE_ONLY = "reads_are_indexed"
 """Reads SQLite's query plans."""
 
@@ -36,7 +38,7 @@ def test_projections_reads_and_services_on_postgres(postgres_server: PrivatePost
     run = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *TESTS],
         cwd=ROOT,
-        env={**os.environ, "TEST_DATABASE_URL": postgres_server.url},
+        env={**os.environ, "TEST_DATABASE_URL": postgres_server.url + NOT_DURABLE},
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
