@@ -3,7 +3,15 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from trading.views import FillsView, OrdersView, OrderView
+from trading.views import (
+    BatchView,
+    CancelAllAfterView,
+    FillsView,
+    OrderListsView,
+    OrdersView,
+    OrderView,
+    ReplacementsView,
+)
 
 
 class OrderReference(StringConverter):
@@ -16,6 +24,10 @@ register_converter(OrderReference, "order_reference")
 
 urlpatterns = [
     path("orders", OrdersView.as_view(), name="api-orders"),
+    path("orders/batches", BatchView.as_view(), name="api-order-batches"),
+    path("orders/cancel-all-after", CancelAllAfterView.as_view(), name="api-cancel-all-after"),
+    path("orders/lists", OrderListsView.as_view(), name="api-order-lists"),
+    path("orders/replacements", ReplacementsView.as_view(), name="api-order-replacements"),
     path("orders/<order_reference:id>", OrderView.as_view(), name="api-order"),
     path("fills", FillsView.as_view(), name="api-fills"),
 ]

@@ -108,7 +108,7 @@ def read_order(
     fields: Mapping[str, Any], account_id: int, instrument_of: InstrumentOf
 ) -> tuple[PlaceOrder, InstrumentDefined]:
     """The command that ``fields`` ask for, and the instrument that it is about."""
-    _refuse_unknown(fields)
+    refuse_unknown(fields, FIELDS, "An order")
     side = SIDES[_choice(fields, "side", SIDES)]
     word = _choice(fields, "type", KINDS)
     kind = KINDS[word]
@@ -116,8 +116,8 @@ def read_order(
     time_in_force = _time_in_force(fields, word, kind)
     client_order_id = _client_order_id(fields)
     instrument = _instrument(fields, instrument_of)
-    price_ticks = _price(fields, "price", instrument) if "price" in fields else 0
-    quantity_lots = _quantity(fields, "quantity", instrument) if "quantity" in fields else 0
+    price_ticks = read_price(fields, "price", instrument) if "price" in fields else 0
+    quantity_lots = read_quantity(fields, "quantity", instrument) if "quantity" in fields else 0
     options = None
     if not OPTION_FIELDS.isdisjoint(fields):
         options = _options(fields, time_in_force, instrument)
@@ -147,12 +147,17 @@ def read_symbol(params: Mapping[str, Any]) -> str:
     return str(symbol)
 
 
-def _refuse_unknown(fields: Mapping[str, Any]) -> None:
+def read_side(params: Mapping[str, Any]) -> Side | None:
+    """The ``side`` of a request's query; None where there is none."""
+    return SIDES[_choice(params, "side", SIDES)] if "side" in params else None
+
+
+def refuse_unknown(fields: Mapping[str, Any], known: tuple[str, ...], what: str) -> None:
     for name in fields:
-        if name not in FIELDS:
+        if name not in known:
             shown = name if _NAME.fullmatch(name) else ascii(name)[:40]
             raise InvalidInput(
-                f"An order has no field {shown}; it may have {', '.join(FIELDS)}.",
+                f"{what} has no field {shown}; it may have {', '.join(known)}.",
                 field=shown,
                 code="unknown_field",
             )
@@ -236,9 +241,11 @@ def _options(
         ]
     return OrderOptions(
         _quote_quantity(fields, instrument) if "quote_quantity" in fields else 0,
-        _price(fields, "stop_price", instrument) if "stop_price" in fields else 0,
-        _price(fields, "trailing_distance", instrument) if "trailing_distance" in fields else 0,
-        _quantity(fields, "display_quantity", instrument) if "display_quantity" in fields else 0,
+        read_price(fields, "stop_price", instrument) if "stop_price" in fields else 0,
+        read_price(fields, "trailing_distance", instrument) if "trailing_distance" in fields else 0,
+        read_quantity(fields, "display_quantity", instrument)
+        if "display_quantity" in fields
+        else 0,
         post_only,
         rule,
         expire_time_ns,
@@ -288,7 +295,7 @@ def _instrument(fields: Mapping[str, Any], instrument_of: InstrumentOf) -> Instr
     return instrument_of(_text(fields, "symbol", "BTC-USDT"))
 
 
-def _price(fields: Mapping[str, Any], name: str, instrument: InstrumentDefined) -> int:
+def read_price(fields: Mapping[str, Any], name: str, instrument: InstrumentDefined) -> int:
     price_ticks = price_to_ticks(instrument, _text(fields, name, "25000.00"), name)
     if not 0 < price_ticks <= MAX_PRICE_TICKS:
         most = ticks_to_text(instrument, MAX_PRICE_TICKS)
@@ -298,7 +305,7 @@ def _price(fields: Mapping[str, Any], name: str, instrument: InstrumentDefined) 
     return price_ticks
 
 
-def _quantity(fields: Mapping[str, Any], name: str, instrument: InstrumentDefined) -> int:
+def read_quantity(fields: Mapping[str, Any], name: str, instrument: InstrumentDefined) -> int:
     quantity_lots = quantity_to_lots(instrument, _text(fields, name, "1.5"), name)
     if not 0 < quantity_lots <= MAX_QUANTITY_LOTS:
         most = lots_to_text(instrument, MAX_QUANTITY_LOTS)

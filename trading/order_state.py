@@ -349,9 +349,13 @@ def placement(
     assert isinstance(first, OrderAccepted)
     states: dict[int, OrderState] = {}
     fold(states, (Recorded(sequence, i, time_ns, event) for i, event in enumerate(events)))
-    fills = [
+    return states[first.order_id], taker_fills(events, first.order_id, sequence, time_ns)
+
+
+def taker_fills(events: list[Event], order_id: int, sequence: int, time_ns: int) -> list[FillState]:
+    """The fills among a command's events that the order took."""
+    return [
         taker_fill(event, sequence, time_ns)
         for event in events
-        if type(event) is Trade and event.taker_order_id == first.order_id
+        if type(event) is Trade and event.taker_order_id == order_id
     ]
-    return states[first.order_id], fills

@@ -9,6 +9,7 @@ from typing import Any
 from rest_framework import serializers
 
 from orderbook.core.units import (
+    MAX_BATCH_COMMANDS,
     MAX_SYMBOL_LENGTH,
     CancelReason,
     OrderType,
@@ -16,8 +17,10 @@ from orderbook.core.units import (
     SelfTradePrevention,
 )
 from orderbook.gateway.decimals import MAX_DECIMAL_LENGTH
+from trading.order_changes import AMENDABLE, LIST_KINDS, MAX_TIMEOUT_MS
 from trading.order_entry import (
     CLIENT_ORDER_ID_PATTERN,
+    CLIENT_PREFIX,
     POST_ONLY,
     SELF_TRADE_PREVENTION,
     SIDES,
@@ -120,6 +123,69 @@ def _variant(word: str, kind: OrderKind) -> dict[str, Any]:
 ORDER_REQUEST: dict[str, Any] = {"oneOf": [_variant(word, kind) for word, kind in KINDS.items()]}
 
 
+AMEND_REQUEST: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "minProperties": 1,
+    "properties": {name: _EXTRA[name] for name in AMENDABLE},
+}
+LIST_REQUEST: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["kind", "orders"],
+    "properties": {
+        "kind": {"type": "string", "enum": list(LIST_KINDS)},
+        "orders": {"type": "array", "items": ORDER_REQUEST, "minItems": 2, "maxItems": 3},
+    },
+}
+_NAME = {
+    "type": "string",
+    "pattern": rf"^([1-9][0-9]{{0,18}}|{CLIENT_PREFIX}{CLIENT_ORDER_ID_PATTERN})$",
+    "description": "An order id, or `client:` and a client order id.",
+}
+REPLACEMENT_REQUEST: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["id", "order"],
+    "properties": {"id": _NAME, "order": ORDER_REQUEST},
+}
+BATCH_REQUEST: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["commands"],
+    "properties": {
+        "all_or_nothing": {"type": "boolean", "default": False},
+        "commands": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MAX_BATCH_COMMANDS,
+            "items": {
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": 1,
+                "additionalProperties": False,
+                "properties": {
+                    "place": ORDER_REQUEST,
+                    "cancel": _NAME,
+                    "amend": {
+                        **AMEND_REQUEST,
+                        "required": ["id"],
+                        "minProperties": 2,
+                        "properties": {"id": _NAME, **AMEND_REQUEST["properties"]},
+                    },
+                },
+            },
+        },
+    },
+}
+SWITCH_REQUEST: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["timeout_ms"],
+    "properties": {"timeout_ms": {"type": "integer", "minimum": 0, "maximum": MAX_TIMEOUT_MS}},
+}
+
+
 class PlacementFillSerializer(serializers.Serializer[Any]):
     trade_id = serializers.IntegerField()
     price = serializers.CharField()
@@ -182,6 +248,31 @@ class CancellationSerializer(serializers.Serializer[Any]):
     cancel_reason = serializers.ChoiceField([reason.value for reason in CancelReason])
     updated_at = serializers.DateTimeField()
     sequence = serializers.IntegerField()
+
+
+class OrderListSerializer(serializers.Serializer[Any]):
+    list_id = serializers.IntegerField(help_text="Id of the list's first order.")
+    kind = serializers.ChoiceField(list(LIST_KINDS))
+    orders = PlacementSerializer(many=True)
+
+
+class BatchErrorSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class BatchResultSerializer(serializers.Serializer[Any]):
+    order = OrderSerializer(required=False, help_text="The order placed or amended.")
+    canceled = CancellationSerializer(required=False)
+    error = BatchErrorSerializer(required=False, help_text="Why the command was refused.")
+
+
+class BatchSerializer(serializers.Serializer[Any]):
+    results = BatchResultSerializer(many=True)
+
+
+class SwitchSerializer(serializers.Serializer[Any]):
+    cancels_at = serializers.DateTimeField(allow_null=True)
 
 
 class CanceledOrdersSerializer(serializers.Serializer[Any]):

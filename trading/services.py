@@ -19,6 +19,7 @@ from orderbook import audit
 from orderbook.core.commands import CancelAllOrders, CancelOrder, PlaceOrder
 from orderbook.core.events import InstrumentDefined, OrderCanceled
 from orderbook.core.rejects import RejectReason
+from orderbook.core.units import Side
 from orderbook.errors import CommandRefused, EngineUnavailable, OutcomeUnknown, VenueError
 from orderbook.gateway.gateway import get_gateway, raise_if_refused
 from orderbook.gateway.protocol import Answer
@@ -56,6 +57,11 @@ class Cancellation(NamedTuple):
 
     def resource(self) -> dict[str, Any]:
         return cancellation_resource(self.event, self.instrument, self.sequence, self.time_ns)
+
+
+def take_placement(account_id: int) -> None:
+    """Counts one request that places or changes orders. Raises RateLimited."""
+    _placements.take(account_id)
 
 
 # -- place ------------------------------------------------------------------------------------
@@ -172,19 +178,24 @@ def _why_not_canceled(account_id: int, reference: Reference) -> VenueError:
 # -- cancel all -------------------------------------------------------------------------------
 
 
-async def cancel_all(account_id: int, symbol: str = "") -> list[int]:
-    """Cancels the account's open orders, in one symbol or in all; gives their ids, oldest first."""
+async def cancel_all(account_id: int, symbol: str = "", side: Side | None = None) -> list[int]:
+    """Cancels the account's open orders, in one symbol or in all, of one side or of both.
+
+    Gives their ids, oldest first.
+    """
     _cancels.take(account_id)
     if symbol:
         await instruments.alookup(symbol)
-    return _canceled_ids(await get_gateway().submit(CancelAllOrders(account_id, symbol)))
+    command = CancelAllOrders(account_id, symbol, side=side)
+    return _canceled_ids(await get_gateway().submit(command))
 
 
-def cancel_all_blocking(account_id: int, symbol: str = "") -> list[int]:
+def cancel_all_blocking(account_id: int, symbol: str = "", side: Side | None = None) -> list[int]:
     _cancels.take(account_id)
     if symbol:
         instruments.lookup(symbol)
-    return _canceled_ids(get_gateway().submit_blocking(CancelAllOrders(account_id, symbol)))
+    command = CancelAllOrders(account_id, symbol, side=side)
+    return _canceled_ids(get_gateway().submit_blocking(command))
 
 
 def _canceled_ids(answer: Answer) -> list[int]:

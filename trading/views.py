@@ -16,24 +16,33 @@ from market import instruments
 from orderbook.errors import InvalidInput
 from orderbook.gateway.pagination import PAGE_PARAMETERS, page_request, page_schema
 from orderbook.gateway.schema import ERROR_RESPONSES, error_responses
-from trading import selectors, services
+from trading import changes, selectors, services
 from trading.order_entry import (
     CLIENT_ORDER_ID_PATTERN,
     CLIENT_PREFIX,
     SIDES,
     read_reference,
+    read_side,
     read_symbol,
 )
 from trading.order_state import STATUSES
 from trading.parsers import StrictJSONParser
 from trading.resources import fill_resource, order_resource
 from trading.serializers import (
+    AMEND_REQUEST,
+    BATCH_REQUEST,
+    LIST_REQUEST,
     ORDER_REQUEST,
+    REPLACEMENT_REQUEST,
+    SWITCH_REQUEST,
+    BatchSerializer,
     CanceledOrdersSerializer,
     CancellationSerializer,
     FillSerializer,
+    OrderListSerializer,
     OrderSerializer,
     PlacementSerializer,
+    SwitchSerializer,
 )
 
 _SYMBOL = OpenApiParameter("symbol", str, description="Only of this instrument.")
@@ -65,6 +74,12 @@ def _account_id(request: Request) -> int:
     account_id = request.user.pk
     assert isinstance(account_id, int)
     return account_id
+
+
+def _body(request: Request) -> dict[str, Any]:
+    body = request.data
+    assert isinstance(body, dict)  # StrictJSONParser gives nothing else
+    return body
 
 
 def _choice(request: Request, name: str, choices: Any) -> str | None:
@@ -102,9 +117,7 @@ class OrdersView(APIView):
     )
     def post(self, request: Request) -> Response:
         require_trading(request.user)
-        fields = request.data
-        assert isinstance(fields, dict)  # StrictJSONParser gives nothing else
-        placed = services.place_order_blocking(_account_id(request), fields)
+        placed = services.place_order_blocking(_account_id(request), _body(request))
         return Response(
             placed.resource(), status=201, headers={"Location": f"/api/v1/orders/{placed.order.id}"}
         )
@@ -145,7 +158,7 @@ class OrdersView(APIView):
         operation_id="cancel_all_orders",
         summary="Cancel all open orders",
         tags=["Trading"],
-        parameters=[_SYMBOL],
+        parameters=[_SYMBOL, OpenApiParameter("side", str, enum=list(SIDES))],
         request=None,
         responses={
             200: CanceledOrdersSerializer,
@@ -154,8 +167,9 @@ class OrdersView(APIView):
         },
     )
     def delete(self, request: Request) -> Response:
-        symbol = read_symbol(request.query_params)
-        return Response({"canceled": services.cancel_all_blocking(_account_id(request), symbol)})
+        symbol, side = read_symbol(request.query_params), read_side(request.query_params)
+        canceled = services.cancel_all_blocking(_account_id(request), symbol, side)
+        return Response({"canceled": canceled})
 
 
 class OrderView(APIView):
@@ -173,6 +187,25 @@ class OrderView(APIView):
         return Response(order_resource(order, instruments.lookup(order.symbol)))
 
     @extend_schema(
+        operation_id="amend_order",
+        summary="Amend an own order in place",
+        tags=["Trading"],
+        description=(
+            "A smaller quantity keeps the order's place in its queue; a new price or a larger "
+            "quantity sends it to the back, and an order that now crosses trades. `quantity` is "
+            "the new total, what is filled already included. 409 where the order is done."
+        ),
+        parameters=[_REFERENCE],
+        request={"application/json": AMEND_REQUEST},
+        responses={200: PlacementSerializer, **ERROR_RESPONSES, **error_responses(404, 409, 422)},
+    )
+    def patch(self, request: Request, id: str) -> Response:
+        require_trading(request.user)
+        reference = read_reference(id)
+        amended = changes.amend_order(_account_id(request), reference, _body(request))
+        return Response(amended.resource())
+
+    @extend_schema(
         operation_id="cancel_order",
         summary="Cancel an own order",
         tags=["Trading"],
@@ -188,6 +221,94 @@ class OrderView(APIView):
     def delete(self, request: Request, id: str) -> Response:
         canceled = services.cancel_order_blocking(_account_id(request), read_reference(id))
         return Response(canceled.resource())
+
+
+class ReplacementsView(APIView):
+    parser_classes = [StrictJSONParser]
+
+    @extend_schema(
+        operation_id="replace_order",
+        summary="Cancel an own order and place another at once",
+        tags=["Trading"],
+        description="Neither happens if either is refused. 409 where the order is done.",
+        request={"application/json": REPLACEMENT_REQUEST},
+        responses={201: PlacementSerializer, **ERROR_RESPONSES, **error_responses(404, 409, 422)},
+    )
+    def post(self, request: Request) -> Response:
+        require_trading(request.user)
+        placed = changes.replace_order(_account_id(request), _body(request))
+        return Response(
+            placed.resource(), status=201, headers={"Location": f"/api/v1/orders/{placed.order.id}"}
+        )
+
+
+class OrderListsView(APIView):
+    parser_classes = [StrictJSONParser]
+
+    @extend_schema(
+        operation_id="place_order_list",
+        summary="Place an OCO or a bracket",
+        tags=["Trading"],
+        description=(
+            "`oco`: two orders of one side and quantity, of which a fill, trigger or end cancels "
+            "the other. `bracket`: an entry, then its take-profit and its stop. All are accepted, "
+            "or none."
+        ),
+        request={"application/json": LIST_REQUEST},
+        responses={
+            201: OrderListSerializer,
+            **ERROR_RESPONSES,
+            **error_responses(404, 409, 422),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        require_trading(request.user)
+        placed = changes.place_list(_account_id(request), _body(request))
+        return Response(placed.resource(), status=201)
+
+
+class BatchView(APIView):
+    parser_classes = [StrictJSONParser]
+
+    @extend_schema(
+        operation_id="execute_batch",
+        summary="Place, amend and cancel several orders at once",
+        tags=["Trading"],
+        description=(
+            "One result for each command, in order: `order`, `canceled` or `error`. With "
+            "`all_or_nothing` one refusal refuses the whole batch (422, with the command's place "
+            "in `field`); it takes limit orders that may rest, and cancels."
+        ),
+        request={"application/json": BATCH_REQUEST},
+        responses={
+            200: BatchSerializer,
+            **ERROR_RESPONSES,
+            **error_responses(404, 409, 422),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        require_trading(request.user)
+        results = changes.execute_batch(_account_id(request), _body(request))
+        return Response({"results": results})
+
+
+class CancelAllAfterView(APIView):
+    parser_classes = [StrictJSONParser]
+
+    @extend_schema(
+        operation_id="cancel_all_after",
+        summary="Dead man's switch",
+        tags=["Trading"],
+        description=(
+            "Cancels all open orders of the account unless it is called again within "
+            "`timeout_ms` (1 second to 1 day). 0 switches it off."
+        ),
+        request={"application/json": SWITCH_REQUEST},
+        responses={200: SwitchSerializer, **ERROR_RESPONSES, **error_responses(422)},
+    )
+    def post(self, request: Request) -> Response:
+        moment = changes.cancel_all_after(_account_id(request), _body(request))
+        return Response({"cancels_at": moment})
 
 
 class FillsView(APIView):

@@ -23,7 +23,13 @@ from django.conf import settings
 
 from orderbook import metrics
 from orderbook.core.commands import Command
-from orderbook.core.events import CancelRejected, CommandRejected, OrderRejected
+from orderbook.core.events import (
+    AmendRejected,
+    BatchRejected,
+    CancelRejected,
+    CommandRejected,
+    OrderRejected,
+)
 from orderbook.errors import CommandRefused, EngineUnavailable, OutcomeUnknown
 from orderbook.gateway.command_trace import note_commands
 from orderbook.gateway.parts import Batch, Part, all_answers, encode_envelopes, first_parts
@@ -60,11 +66,15 @@ QUERY_TIMEOUT_S = 2.0
 QUERY_RESEND_S = 0.5
 
 
+REFUSALS = (OrderRejected, CancelRejected, AmendRejected, BatchRejected, CommandRejected)
+"""Where one of these is the first event, its command was refused as a whole."""
+
+
 def raise_if_refused(answer: Answer) -> Answer:
     """The answer again, or CommandRefused where the engine refused the command by its rules."""
     if answer.events:
         first = answer.events[0]
-        if isinstance(first, OrderRejected | CancelRejected | CommandRejected):
+        if isinstance(first, REFUSALS):
             raise CommandRefused(first.reason)
     return answer
 
