@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from orderbook import journal
+from orderbook.core.snapshot import snapshot, state_hash
 from orderbook.core.units import Side
 from orderbook.gateway import protocol
 from orderbook.journal import JournalDamaged
@@ -128,3 +129,33 @@ async def test_a_read_takes_no_more_rows_than_its_limit_of_commands(
     while more := await in_thread(journal.read_batches, batches[-1].last_sequence):
         batches += more
     assert batches[-1].last_sequence == end
+
+
+async def test_a_snapshot_and_the_rest_give_what_a_full_replay_gives_and_what_was_live(
+    settings: Any,
+) -> None:
+    """Bit for bit, and with the same memory of answers."""
+    settings.ENGINE_SNAPSHOT_EVERY = 5
+    async with running_venue() as gateway:
+        price = 100
+        async with asyncio.timeout(60):
+            while await in_thread(Snapshot.objects.count) < 2:
+                await place(gateway, 1, Side.BUY, price, 5, f"b{price}")
+                await place(gateway, 2, Side.SELL, price, 2)
+                price += 1
+        await place(gateway, 1, Side.BUY, price, 5)
+        live = await gateway.query(protocol.GetStateHash())
+    short, full = Replica(), Replica()
+    await in_thread(short.recover)
+    newest = await newest_snapshot()
+    assert 0 < newest.sequence < short.sequence
+    await in_thread(Snapshot.objects.all().delete)
+    await in_thread(full.recover)
+    assert isinstance(live, protocol.StateHash)
+    assert (short.sequence, state_hash(short.engine)) == (live.sequence, live.state_hash)
+    assert snapshot(short.engine) == snapshot(full.engine)
+    assert short.checksum == full.checksum
+    assert len(short.answers) == len(full.answers) > 0
+    for entry in (one for row in await in_thread(journal.read_batches, 0) for one in row.entries):
+        if entry.command_id:
+            assert short.answers.get(entry.command_id) == full.answers.get(entry.command_id)
