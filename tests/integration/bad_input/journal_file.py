@@ -23,5 +23,5 @@ def state_without_time(data_dir: Path) -> str:
             for entry in _decode(payload):
                 assert engine.apply(entry.command, time_ns) == entry.events
     database.close()
-    engine.time_ns = 0
+    engine.venue.time_ns = 0
     return state_hash(engine)
