@@ -7,17 +7,32 @@ from msgspec import structs
 
 from orderbook.core import uncross
 from orderbook.core.auction import Indication, best_price
-from orderbook.core.commands import AdvanceTime, PlaceOrder, SetFeeSchedule, SetReferencePrice
+from orderbook.core.commands import (
+    AdvanceTime,
+    PlaceOrder,
+    PlaceOrderList,
+    SetFeeSchedule,
+    SetReferencePrice,
+)
 from orderbook.core.events import (
     AuctionIndicated,
     AuctionUncrossed,
+    OrderCanceled,
     PhaseChanged,
     ReferencePriceSet,
     Trade,
 )
 from orderbook.core.snapshot import restore, snapshot, state_hash
 from orderbook.core.terms import FeeTier, OrderOptions
-from orderbook.core.units import INDICATION_INTERVAL_NS, SelfTradePrevention, Side
+from orderbook.core.units import (
+    DAY_NS,
+    INDICATION_INTERVAL_NS,
+    CancelReason,
+    OrderListKind,
+    OrderType,
+    SelfTradePrevention,
+    Side,
+)
 from tests.unit.core.markets import S, catch_up, changed, phase, reopened, status, trades
 from tests.unit.core.venue import (
     ALICE,
@@ -293,3 +308,89 @@ def test_an_iceberg_that_is_used_up_to_its_last_part_shows_the_rest() -> None:
     venue.limit(BOB, BUY, 100, 48)
     assert trades(phase(venue, S.TRADING)) == [(100, 48, 1, 2)]
     assert [view[1:] for view in venue.engine.depth(SYMBOL)] == [(100, 2, 1)]
+
+
+# What follows
+
+
+def stop(type: OrderType, side: Side, stop_ticks: int, price_ticks: int = 0) -> PlaceOrder:
+    options = OrderOptions(stop_ticks=stop_ticks)
+    return PlaceOrder(CAROL, SYMBOL, side, type, GTC, price_ticks, 1, "", options)
+
+
+def test_the_auctions_price_sets_off_stops_as_trading_begins() -> None:
+    venue = Venue()
+    phase(venue, S.OPENING_AUCTION)
+    venue.do(stop(OrderType.STOP_MARKET, BUY, 100))  # 1
+    venue.limit(ALICE, BUY, 100, 5)
+    venue.limit(BOB, SELL, 100, 6)
+    assert trades(phase(venue, S.TRADING)) == [(100, 5, 2, 3), (100, 1, 3, 1)]
+
+
+def test_stops_wait_for_trading_where_another_phase_follows_the_auction() -> None:
+    venue = Venue()
+    phase(venue, S.CLOSING_AUCTION)
+    venue.do(stop(OrderType.STOP_MARKET, BUY, 100))
+    venue.limit(ALICE, BUY, 100, 5)
+    venue.limit(BOB, SELL, 100, 6)
+    assert trades(phase(venue, S.CLOSED)) == [(100, 5, 2, 3)]
+    assert phase(venue, S.PRE_OPEN) == [changed(S.PRE_OPEN)]
+    assert trades(phase(venue, S.TRADING)) == [(100, 1, 3, 1)]
+
+
+def test_a_fill_in_an_auction_ends_the_other_order_of_an_oco() -> None:
+    venue = Venue()
+    phase(venue, S.OPENING_AUCTION)
+    pair = (
+        PlaceOrder(CAROL, SYMBOL, SELL, LIMIT, GTC, 100, 4),
+        PlaceOrder(
+            CAROL, SYMBOL, SELL, OrderType.STOP_MARKET, GTC, 0, 4, "", OrderOptions(stop_ticks=80)
+        ),
+    )
+    venue.do(PlaceOrderList(OrderListKind.OCO, pair))
+    venue.limit(ALICE, BUY, 100, 1)
+    events = phase(venue, S.TRADING)
+    assert trades(events) == [(100, 1, 1, 3)]
+    (ended,) = [event for event in events if isinstance(event, OrderCanceled)]
+    assert (ended.order_id, ended.reason) == (2, CancelReason.OTHER_LEG)
+    assert venue.balance(CAROL, "BTC") == (FUNDS_MINOR - 4 * LOT_MINOR, 3 * LOT_MINOR)
+
+
+def test_what_was_set_off_before_a_pause_ends_unless_it_may_rest() -> None:
+    """Two stops are set off by one trade; the first one starts an auction before the second."""
+    venue = Venue()
+    venue.do(instrument(dynamic_band_ppm=50_000, pause_ns=DAY_NS))
+    venue.limit(ALICE, SELL, 100, 1)
+    venue.limit(BOB, BUY, 100, 1)
+    for type, price_ticks in (
+        (OrderType.STOP_MARKET, 0),
+        (OrderType.STOP_MARKET, 0),
+        (OrderType.STOP_LIMIT, 103),
+    ):
+        venue.do(stop(type, BUY, 101, price_ticks))
+    venue.limit(ALICE, SELL, 101, 1)
+    venue.limit(ALICE, SELL, 120, 5)
+    events = venue.limit(BOB, BUY, 101, 1)
+    ended = [(e.order_id, e.reason) for e in events if isinstance(e, OrderCanceled)]
+    assert ended == [(3, CancelReason.PRICE_BAND), (4, CancelReason.PHASE)]
+    assert status(venue) is S.OPENING_AUCTION
+    assert list(venue.engine.accounts[CAROL].orders) == [5]
+    assert venue.engine.books[SYMBOL].bids.best is not None
+
+
+def test_exits_of_a_bracket_may_not_cross_in_the_post_only_phase() -> None:
+    venue = Venue()
+    phase(venue, S.OPENING_AUCTION)
+    bracket = (
+        PlaceOrder(CAROL, SYMBOL, BUY, LIMIT, GTC, 110, 2),
+        PlaceOrder(CAROL, SYMBOL, SELL, LIMIT, GTC, 112, 2),
+        PlaceOrder(
+            CAROL, SYMBOL, SELL, OrderType.STOP_MARKET, GTC, 0, 2, "", OrderOptions(stop_ticks=80)
+        ),
+    )
+    venue.do(PlaceOrderList(OrderListKind.BRACKET, bracket))
+    venue.limit(BOB, SELL, 110, 2)
+    venue.limit(ALICE, BUY, 109, 2)
+    events = phase(venue, S.POST_ONLY)
+    assert trades(events) == [(110, 2, 1, 4)]
+    assert [order.price_ticks for order in venue.engine.accounts[CAROL].orders.values()] == [112, 0]

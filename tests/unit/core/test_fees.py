@@ -9,7 +9,7 @@ from orderbook.core.fees import Volume
 from orderbook.core.rejects import RejectReason
 from orderbook.core.snapshot import state_hash
 from orderbook.core.terms import FeeTier
-from orderbook.core.units import DAY_NS, MAX_SUPPLY_MINOR, Side
+from orderbook.core.units import DAY_NS, MAX_FEE_TIERS, MAX_SUPPLY_MINOR, Side
 from tests.unit.core.markets import reopened
 from tests.unit.core.venue import (
     ALICE,
@@ -153,5 +153,5 @@ def test_an_unknown_instrument_has_no_fees() -> None:
 
 
 def test_the_widest_schedule_is_taken() -> None:
-    tiers = tuple(FeeTier(n, -500, 500) for n in range(fees.MAX_FEE_TIERS))
+    tiers = tuple(FeeTier(n, -500, 500) for n in range(MAX_FEE_TIERS))
     assert fees.is_valid(tiers)
