@@ -1,0 +1,344 @@
+"""Stop and take-profit orders: what sets them off, in which order, and what becomes of them."""
+
+import pytest
+
+from orderbook.core.commands import (
+    AdvanceTime,
+    Batch,
+    CancelOrder,
+    SetPhase,
+    SetReferencePrice,
+    Withdraw,
+)
+from orderbook.core.errors import InvariantBroken
+from orderbook.core.events import OrderAccepted, OrderAmended, OrderRejected, OrderTriggered
+from orderbook.core.rejects import RejectReason
+from orderbook.core.snapshot import restore, snapshot, state_hash
+from orderbook.core.units import CancelReason, InstrumentStatus, OrderType, PostOnly, Side
+from tests.unit.core.special_orders import (
+    DAY,
+    GTD,
+    STOP_LIMIT,
+    STOP_MARKET,
+    TAKE_LIMIT,
+    TAKE_MARKET,
+    advance,
+    canceled,
+    order,
+    stop,
+    trade_at,
+    traded_venue,
+    trades,
+    triggered,
+)
+from tests.unit.core.venue import (
+    ALICE,
+    BOB,
+    BUY,
+    CAROL,
+    FOK,
+    FUNDS_MINOR,
+    LOT_MINOR,
+    SELL,
+    SYMBOL,
+    TICK_LOT_MINOR,
+    Venue,
+    instrument,
+    limit,
+    market,
+)
+
+R = RejectReason
+
+
+@pytest.mark.parametrize(
+    ("side", "type", "stop_ticks", "short_of", "at"),
+    [
+        (BUY, STOP_MARKET, 105, 104, 105),
+        (BUY, STOP_LIMIT, 105, 104, 106),
+        (SELL, STOP_MARKET, 95, 96, 95),
+        (SELL, STOP_LIMIT, 95, 96, 94),
+        (SELL, TAKE_MARKET, 105, 104, 105),
+        (SELL, TAKE_LIMIT, 105, 104, 106),
+        (BUY, TAKE_MARKET, 95, 96, 95),
+        (BUY, TAKE_LIMIT, 95, 96, 94),
+    ],
+)
+def test_a_last_trade_at_or_beyond_its_stop_price_sets_it_off(
+    side: Side, type: OrderType, stop_ticks: int, short_of: int, at: int
+) -> None:
+    venue = traded_venue()
+    price_ticks = 100 if type in (STOP_LIMIT, TAKE_LIMIT) else 0
+    venue.do(order(CAROL, side, type, price_ticks, 5, stop_ticks=stop_ticks))
+    assert not triggered(trade_at(venue, short_of))
+    events = trade_at(venue, at)
+    assert OrderTriggered(3, CAROL, SYMBOL, at) in events
+
+
+def test_a_stop_market_order_takes_what_there_is_and_ends() -> None:
+    venue = traded_venue()
+    venue.do(stop(CAROL, SELL, 95, 10))
+    venue.limit(ALICE, BUY, 94, 4)
+    events = trade_at(venue, 95)
+    assert trades(events)[1:] == [(4, 3, 94, 4)]
+    assert canceled(events) == [(3, CancelReason.MARKET_REMAINDER)]
+
+
+def test_a_stop_limit_order_rests_with_what_it_cannot_trade() -> None:
+    venue = traded_venue()
+    venue.do(stop(CAROL, SELL, 95, 10, price_ticks=94))
+    venue.limit(ALICE, BUY, 94, 4)
+    trade_at(venue, 95)
+    assert venue.engine.depth(SYMBOL) == [(SELL, 94, 6, 1)]
+    assert venue.balance(CAROL, "BTC")[1] == 6 * LOT_MINOR
+    assert canceled(venue.story(CancelOrder(CAROL, 3))) == [(3, CancelReason.USER)]
+
+
+def test_without_liquidity_a_stop_market_order_is_canceled() -> None:
+    venue = traded_venue()
+    venue.do(stop(CAROL, SELL, 95, 10))
+    assert canceled(trade_at(venue, 95)) == [(3, CancelReason.NO_LIQUIDITY)]
+    assert venue.balance(CAROL, "BTC") == (FUNDS_MINOR, 0)
+
+
+def test_the_protection_price_of_a_stop_market_order_is_the_worst_it_takes() -> None:
+    venue = traded_venue()
+    venue.do(order(CAROL, SELL, STOP_MARKET, 93, 10, stop_ticks=95))
+    venue.limit(ALICE, BUY, 93, 4)
+    venue.limit(ALICE, BUY, 92, 4)
+    events = trade_at(venue, 95)
+    assert trades(events)[1:] == [(4, 3, 93, 4)]
+    assert canceled(events) == [(3, CancelReason.MARKET_REMAINDER)]
+
+
+class TestHolding:
+    def test_a_sell_holds_its_base(self) -> None:
+        venue = traded_venue()
+        venue.do(stop(CAROL, SELL, 95, 10))
+        assert venue.balance(CAROL, "BTC") == (FUNDS_MINOR - 10 * LOT_MINOR, 10 * LOT_MINOR)
+
+    def test_a_buy_holds_what_its_limit_or_its_protection_needs(self) -> None:
+        venue = traded_venue()
+        venue.do(stop(CAROL, BUY, 105, 10, price_ticks=107))
+        venue.do(order(CAROL, BUY, STOP_MARKET, 108, 10, stop_ticks=105))
+        assert venue.balance(CAROL, "USDT")[1] == (107 + 108) * 10 * TICK_LOT_MINOR
+
+    def test_a_buy_without_a_limit_holds_nothing_and_pays_when_it_is_set_off(self) -> None:
+        venue = traded_venue()
+        venue.do(stop(CAROL, BUY, 105, 10))
+        assert venue.balance(CAROL, "USDT") == (FUNDS_MINOR, 0)
+        venue.limit(ALICE, SELL, 106, 10)
+        events = trade_at(venue, 105)
+        assert trades(events)[1:] == [(4, 3, 106, 10)]
+        assert venue.balance(CAROL, "USDT") == (FUNDS_MINOR - 106 * 10 * TICK_LOT_MINOR, 0)
+
+    def test_it_is_canceled_where_that_cannot_be_paid(self) -> None:
+        venue = traded_venue()
+        venue.do(stop(CAROL, BUY, 105, 10))
+        venue.limit(ALICE, SELL, 106, 10)
+        too_little = 106 * 10 * TICK_LOT_MINOR - 1
+        venue.do(Withdraw(CAROL, "USDT", FUNDS_MINOR - too_little, ""))
+        assert canceled(trade_at(venue, 105)) == [(3, CancelReason.INSUFFICIENT_BALANCE)]
+        assert venue.balance(CAROL, "USDT") == (too_little, 0)
+
+    def test_a_cancel_releases_it(self) -> None:
+        venue = traded_venue()
+        venue.do(stop(CAROL, SELL, 95, 10))
+        assert canceled(venue.story(CancelOrder(CAROL, 3))) == [(3, CancelReason.USER)]
+        assert venue.balance(CAROL, "BTC") == (FUNDS_MINOR, 0)
+        assert not triggered(trade_at(venue, 90))
+
+
+class TestArrival:
+    @pytest.mark.parametrize(
+        ("side", "type", "stop_ticks"),
+        [(BUY, STOP_MARKET, 100), (SELL, STOP_MARKET, 101), (BUY, TAKE_MARKET, 100)],
+    )
+    def test_a_stop_that_would_be_set_off_at_once_is_refused(
+        self, side: Side, type: OrderType, stop_ticks: int
+    ) -> None:
+        (event,) = traded_venue().do(order(CAROL, side, type, 0, 5, stop_ticks=stop_ticks))
+        assert isinstance(event, OrderRejected)
+        assert event.reason is R.STOP_WOULD_TRIGGER
+
+    def test_before_the_first_trade_the_reference_price_counts(self) -> None:
+        venue = Venue()
+        venue.do(SetReferencePrice(SYMBOL, 100))
+        (event,) = venue.do(stop(CAROL, BUY, 100, 5))
+        assert isinstance(event, OrderRejected)
+        assert event.reason is R.STOP_WOULD_TRIGGER
+        assert isinstance(venue.do(stop(CAROL, BUY, 101, 5))[0], OrderAccepted)
+
+    def test_with_neither_it_waits_for_the_first_trade(self) -> None:
+        venue = Venue()
+        venue.do(stop(CAROL, BUY, 100, 5))
+        assert triggered(trade_at(venue, 120)) == [1]
+
+    def test_a_change_of_the_reference_price_sets_nothing_off(self) -> None:
+        venue = Venue()
+        venue.do(stop(CAROL, BUY, 100, 5))
+        assert not triggered(venue.story(SetReferencePrice(SYMBOL, 120)))
+
+
+class TestCascades:
+    def test_rising_ones_go_first_then_by_stop_price_then_by_age(self) -> None:
+        venue = traded_venue()
+        venue.do(order(CAROL, SELL, TAKE_LIMIT, 300, 1, stop_ticks=104))
+        venue.do(order(CAROL, SELL, TAKE_LIMIT, 300, 1, stop_ticks=103))
+        venue.do(order(CAROL, SELL, TAKE_LIMIT, 300, 1, stop_ticks=104))
+        venue.do(order(CAROL, SELL, TAKE_LIMIT, 300, 1, stop_ticks=102))
+        assert triggered(trade_at(venue, 105)) == [6, 4, 3, 5]
+        venue.do(stop(CAROL, SELL, 98, 1, price_ticks=300))
+        venue.do(stop(CAROL, SELL, 99, 1, price_ticks=300))
+        venue.do(stop(CAROL, SELL, 98, 1, price_ticks=300))
+        assert triggered(trade_at(venue, 97)) == [10, 9, 11]
+
+    def test_what_one_sets_off_goes_after_what_was_set_off_with_it(self) -> None:
+        venue = traded_venue()
+        venue.limit(ALICE, BUY, 93, 1)
+        venue.limit(ALICE, BUY, 90, 5)
+        venue.do(stop(CAROL, SELL, 95, 1))
+        venue.do(stop(CAROL, SELL, 94, 1))
+        venue.do(stop(CAROL, SELL, 91, 1))
+        events = trade_at(venue, 94)
+        assert triggered(events) == [5, 6, 7]
+        assert trades(events)[1:] == [(3, 5, 93, 1), (4, 6, 90, 1), (4, 7, 90, 1)]
+
+    def test_prices_are_looked_at_once_an_order_is_done(self) -> None:
+        """An order that sweeps down and leaves the last trade at the bottom sets off with that."""
+        venue = traded_venue()
+        venue.do(order(CAROL, BUY, TAKE_LIMIT, 50, 1, stop_ticks=95))
+        venue.limit(ALICE, BUY, 96, 1)
+        venue.limit(ALICE, BUY, 90, 1)
+        events = venue.story(market(BOB, SELL, 2))
+        assert [e.last_ticks for e in events if isinstance(e, OrderTriggered)] == [90]
+        assert isinstance(events[-1], OrderTriggered)
+
+    def test_a_command_sets_off_so_many_and_the_rest_goes_on_at_once(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("orderbook.core.triggers.MAX_TRIGGERS", 2)
+        venue = traded_venue()
+        venue.limit(ALICE, BUY, 50, 5)
+        for _ in range(5):
+            venue.do(stop(CAROL, SELL, 95, 1))
+        events = trade_at(venue, 95)
+        assert triggered(events) == [4, 5, 6, 7, 8]
+        assert [taker for _, taker, _, _ in trades(events)[1:]] == [4, 5]
+        assert venue.engine.next_due_ns == 0
+        again = restore(snapshot(venue.engine))
+        assert state_hash(again) == state_hash(venue.engine)
+        events = advance(venue)
+        assert [taker for _, taker, _, _ in trades(events)] == [6, 7]
+        assert [taker for _, taker, _, _ in trades(advance(venue))] == [8]
+        assert venue.engine.next_due_ns > venue.engine.time_ns
+        again.apply(AdvanceTime(), venue.time_ns - 1)
+        again.apply(AdvanceTime(), venue.time_ns)
+        assert state_hash(again) == state_hash(venue.engine)
+
+    def test_nothing_else_comes_in_between(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("orderbook.core.triggers.MAX_TRIGGERS", 0)
+        venue = traded_venue()
+        venue.do(stop(CAROL, SELL, 95, 1))
+        trade_at(venue, 95)
+        with pytest.raises(InvariantBroken, match="time"):
+            venue.limit(ALICE, BUY, 50, 5)
+
+    def test_due_timers_wait_for_the_agenda(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        venue = traded_venue()
+        venue.limit(ALICE, BUY, 50, 5)
+        for _ in range(2):
+            venue.do(order(CAROL, SELL, STOP_LIMIT, 60, 1, GTD, stop_ticks=95, expire_time_ns=99))
+        monkeypatch.setattr("orderbook.core.triggers.MAX_TRIGGERS", 0)
+        trade_at(venue, 95)
+        monkeypatch.setattr("orderbook.core.triggers.MAX_TRIGGERS", 1)
+        assert advance(venue, 99) == []
+        events = advance(venue)
+        assert canceled(events) == [(4, CancelReason.EXPIRED), (5, CancelReason.EXPIRED)]
+
+    def test_one_that_is_set_off_can_be_canceled_in_the_same_batch(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("orderbook.core.triggers.MAX_TRIGGERS", 0)
+        venue = traded_venue()
+        venue.do(stop(BOB, SELL, 95, 1))
+        venue.limit(ALICE, BUY, 95, 1)
+        batch = Batch(BOB, (market(BOB, SELL, 1), CancelOrder(BOB, 3)))
+        events = venue.story(batch)
+        assert triggered(events) == [3]
+        assert canceled(events) == [(3, CancelReason.USER)]
+        assert not venue.engine.venue.agenda
+
+
+class TestPostOnly:
+    def test_one_that_would_trade_is_canceled(self) -> None:
+        venue = traded_venue()
+        venue.limit(ALICE, BUY, 94, 1)
+        venue.do(order(CAROL, SELL, STOP_LIMIT, 94, 1, stop_ticks=95, post_only=PostOnly.REJECT))
+        assert canceled(trade_at(venue, 95)) == [(4, CancelReason.POST_ONLY)]
+
+    def test_or_repriced(self) -> None:
+        venue = traded_venue()
+        venue.limit(ALICE, BUY, 94, 1)
+        venue.do(order(CAROL, SELL, STOP_LIMIT, 94, 1, stop_ticks=95, post_only=PostOnly.REPRICE))
+        events = trade_at(venue, 95)
+        amended = OrderAmended(4, CAROL, SYMBOL, "", 95, 1, 1, 95, kept_priority=False)
+        assert amended in events
+        assert (SELL, 95, 1, 1) in venue.engine.depth(SYMBOL)
+
+    def test_or_canceled_where_no_price_is_left(self) -> None:
+        venue = traded_venue(10)
+        venue.limit(ALICE, SELL, 1, 3)
+        venue.do(order(CAROL, BUY, TAKE_LIMIT, 5, 1, stop_ticks=2, post_only=PostOnly.REPRICE))
+        events = venue.story(limit(BOB, BUY, 1, 1))
+        assert canceled(events) == [(4, CancelReason.POST_ONLY)]
+
+    def test_one_that_rests_does(self) -> None:
+        venue = traded_venue()
+        venue.do(order(CAROL, SELL, STOP_LIMIT, 94, 1, stop_ticks=95, post_only=PostOnly.REJECT))
+        trade_at(venue, 95)
+        assert venue.engine.depth(SYMBOL) == [(SELL, 94, 1, 1)]
+
+
+class TestTime:
+    def test_a_day_order_waits_until_the_day_ends(self) -> None:
+        venue = traded_venue()
+        venue.do(order(CAROL, SELL, STOP_MARKET, 0, 1, DAY, stop_ticks=95))
+        midnight_ns = venue.engine.next_due_ns
+        assert canceled(advance(venue, midnight_ns)) == [(3, CancelReason.EXPIRED)]
+
+    def test_one_that_was_set_off_and_rests_still_expires(self) -> None:
+        venue = traded_venue()
+        venue.do(order(CAROL, SELL, STOP_LIMIT, 94, 1, GTD, stop_ticks=95, expire_time_ns=50))
+        trade_at(venue, 95)
+        assert canceled(advance(venue, 50)) == [(3, CancelReason.EXPIRED)]
+        assert venue.engine.depth(SYMBOL) == []
+
+    @pytest.mark.parametrize("type", [STOP_MARKET, STOP_LIMIT, TAKE_MARKET, TAKE_LIMIT])
+    def test_it_cannot_be_fill_or_kill(self, type: OrderType) -> None:
+        (event,) = traded_venue().do(order(CAROL, SELL, type, 90, 1, FOK, stop_ticks=95))
+        assert isinstance(event, OrderRejected)
+        assert event.reason is R.INVALID_TIME_IN_FORCE
+
+
+def test_a_stop_that_is_set_off_into_an_auction_rests_or_is_canceled() -> None:
+    """One of them would trade beyond the band and starts the auction; the others meet it."""
+    venue = traded_venue()
+    venue.do(instrument(dynamic_band_ppm=100_000, pause_ns=10**9))
+    venue.limit(ALICE, BUY, 95, 1)
+    venue.limit(ALICE, BUY, 50, 5)
+    for price_ticks in (0, 0, 0, 70):
+        venue.do(stop(CAROL, SELL, 96, 1, price_ticks=price_ticks))
+    events = trade_at(venue, 96)
+    assert trades(events)[1:] == [(3, 5, 95, 1)]
+    assert canceled(events) == [(6, CancelReason.PRICE_BAND), (7, CancelReason.PHASE)]
+    assert (SELL, 70, 1, 1) in venue.engine.depth(SYMBOL)
+    assert venue.engine.instruments[SYMBOL].status is InstrumentStatus.OPENING_AUCTION
+
+
+def test_stops_wait_while_the_market_is_halted_and_after() -> None:
+    venue = traded_venue()
+    venue.do(stop(CAROL, SELL, 95, 1))
+    venue.do(SetPhase(SYMBOL, InstrumentStatus.HALTED))
+    venue.do(SetPhase(SYMBOL, InstrumentStatus.TRADING))
+    assert triggered(trade_at(venue, 95)) == [3]
