@@ -19,7 +19,7 @@ from orderbook.core.units import InstrumentStatus
 from orderbook.errors import VenueError
 
 MAX_SWITCHED_AT_ONCE = 100
-"""Most instruments that one use of an action halts or resumes."""
+"""Most instruments whose phase one use of an action changes."""
 FORM_TEMPLATE = "admin/market/instrument/form.html"
 
 
@@ -32,7 +32,7 @@ class InstrumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     )  # fmt: skip
     list_filter = ("status",)
     search_fields = ("symbol",)
-    actions = ("halt", "resume")
+    actions = ("halt", "cancel_only", "resume")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -96,6 +96,10 @@ class InstrumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description="Halt: take no new orders", permissions=["change"])
     def halt(self, request: HttpRequest, queryset: QuerySet[Instrument]) -> None:
         self._switch(request, queryset, InstrumentStatus.HALTED)
+
+    @admin.action(description="Cancel only", permissions=["change"])
+    def cancel_only(self, request: HttpRequest, queryset: QuerySet[Instrument]) -> None:
+        self._switch(request, queryset, InstrumentStatus.CANCEL_ONLY)
 
     @admin.action(description="Resume trading", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Instrument]) -> None:

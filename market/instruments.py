@@ -10,11 +10,12 @@ import threading
 import time
 
 from channels.db import database_sync_to_async
+from msgspec.structs import replace
 
 from market.errors import UnknownSymbol
 from market.models import Instrument
 from market.projections import INSTRUMENT_FIELDS, MarketProjection
-from orderbook.core.events import InstrumentDefined
+from orderbook.core.events import Event, InstrumentDefined, PhaseChanged
 from orderbook.core.text import is_symbol
 from orderbook.core.units import MAX_SYMBOL_LENGTH, InstrumentStatus
 from orderbook.gateway import tail
@@ -68,6 +69,21 @@ class InstrumentCache:
         with self._lock:
             self._merge([(definition, sequence)])
 
+    def hear(self, event: Event, sequence: int) -> InstrumentDefined | None:
+        """Takes what an event that was journaled at ``sequence`` says of an instrument.
+
+        The definition from then on; None where the event is about no instrument, or about the phase
+        of one that is not known yet.
+        """
+        if type(event) is InstrumentDefined:
+            definition = event
+        elif type(event) is PhaseChanged and event.symbol in self._known:
+            definition = replace(self._known[event.symbol], status=event.status)
+        else:
+            return None
+        self.remember(definition, sequence)
+        return definition
+
     def hear_live(self, heard: bool) -> None:
         """Whether a feed calls ``remember`` for every change from now on."""
         self._heard_live = heard
@@ -102,15 +118,20 @@ class InstrumentCache:
 
 def _read_all() -> list[tuple[InstrumentDefined, int]]:
     cursor = tail.cursor_of(MarketProjection.name)
-    found: list[tuple[InstrumentDefined, int]] = []
+    found: dict[str, tuple[InstrumentDefined, int]] = {}
     for row in Instrument.objects.values(*INSTRUMENT_FIELDS):
         sequence = row.pop("sequence")
         row["status"] = InstrumentStatus(row["status"])
-        found.append((InstrumentDefined(**row), sequence))
+        definition = InstrumentDefined(**row)
+        found[definition.symbol] = definition, sequence
     for record in tail.records_after(cursor):
-        if type(record.event) is InstrumentDefined:
-            found.append((record.event, record.sequence))
-    return found
+        event = record.event
+        if type(event) is InstrumentDefined:
+            found[event.symbol] = event, record.sequence
+        elif type(event) is PhaseChanged and event.symbol in found:
+            definition = replace(found[event.symbol][0], status=event.status)
+            found[event.symbol] = definition, record.sequence
+    return list(found.values())
 
 
 cache = InstrumentCache()

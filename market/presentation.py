@@ -80,9 +80,12 @@ class SpreadText(NamedTuple):
 
 
 def spread_text(view: MarketView, instrument: InstrumentDefined) -> SpreadText | None:
-    """None where a side of the book is empty. Basis points are of the mid price."""
+    """None where a side of the book is empty, or where an auction has collected orders that cross.
+
+    Basis points are of the mid price.
+    """
     spread, bid, ask = view.spread_ticks, view.best_bid, view.best_ask
-    if spread is None or bid is None or ask is None:
+    if spread is None or bid is None or ask is None or spread < 0:
         return None
     hundredths_of_bps = spread * 2_000_000 // (bid.price_ticks + ask.price_ticks)
     return SpreadText(
@@ -254,9 +257,14 @@ class MarketRow(NamedTuple):
 
 
 _STATUS = {
+    InstrumentStatus.PRE_OPEN: ("Pre-open", "warn"),
+    InstrumentStatus.OPENING_AUCTION: ("Opening auction", "warn"),
     InstrumentStatus.TRADING: ("Trading", "good"),
+    InstrumentStatus.POST_ONLY: ("Post only", "warn"),
+    InstrumentStatus.CLOSING_AUCTION: ("Closing auction", "warn"),
     InstrumentStatus.CANCEL_ONLY: ("Cancel only", "warn"),
     InstrumentStatus.HALTED: ("Halted", "bad"),
+    InstrumentStatus.CLOSED: ("Closed", "bad"),
 }
 
 

@@ -11,7 +11,8 @@ from msgspec import structs
 from market.models import Candle, Instrument, PublicTrade
 from market.values import CANDLE_INTERVALS_S, CandleBar, TradePrint, open_time_ns
 from orderbook.bulk import insert_rows, upsert_rows
-from orderbook.core.events import InstrumentDefined, Trade
+from orderbook.core.events import InstrumentDefined, PhaseChanged, Trade
+from orderbook.core.units import InstrumentStatus
 from orderbook.projections import Recorded
 
 LOOKUP_CHUNK = 500
@@ -31,6 +32,7 @@ class MarketProjection:
 
     def apply(self, records: Sequence[Recorded]) -> None:
         instruments: dict[str, tuple[InstrumentDefined, int]] = {}
+        phases: dict[str, tuple[InstrumentStatus, int]] = {}
         trades: list[TradePrint] = []
         for record in records:
             event = record.event
@@ -38,8 +40,13 @@ class MarketProjection:
                 trades.append(TradePrint.of(event, record.sequence, record.time_ns))
             elif type(event) is InstrumentDefined:
                 instruments[event.symbol] = (event, record.sequence)
+                phases.pop(event.symbol, None)  # the definition says it, too
+            elif type(event) is PhaseChanged:
+                phases[event.symbol] = (event.status, record.sequence)
         if instruments:
             _write_instruments(instruments.values())
+        for symbol, (status, sequence) in phases.items():
+            Instrument.objects.filter(symbol=symbol).update(status=status.value, sequence=sequence)
         if trades:
             insert_rows(
                 PublicTrade,

@@ -19,7 +19,7 @@ from market.book import DepthGap, ReplicaBook
 from market.errors import MarketDataUnavailable
 from market.rolling import RollingTicker
 from market.values import MarketView, TradePrint
-from orderbook.core.events import InstrumentDefined, Trade
+from orderbook.core.events import InstrumentDefined, PhaseChanged, Trade
 from orderbook.errors import VenueError
 from orderbook.gateway.feed import Feed, get_feed
 from orderbook.gateway.gateway import Gateway, get_gateway
@@ -50,7 +50,7 @@ class MarketChange(NamedTuple):
     reset: bool = False
     """The symbol was fetched again: forget what was derived from it and take a new view."""
     definition: InstrumentDefined | None = None
-    """The instrument is new or its rules changed."""
+    """The instrument is new, or its rules or its phase changed."""
 
 
 class MarketListener(Protocol):
@@ -220,9 +220,10 @@ class MarketHub:
                     trades.setdefault(event.symbol, []).append(
                         TradePrint.of(event, sequence, time_ns)
                     )
-                elif type(event) is InstrumentDefined:
-                    definitions[event.symbol] = event
-                    instruments.cache.remember(event, sequence)
+                elif type(event) is InstrumentDefined or type(event) is PhaseChanged:
+                    definition = instruments.cache.hear(event, sequence)
+                    if definition is not None:
+                        definitions[event.symbol] = definition
         for update in batch.depth:
             depth.setdefault(update.symbol, []).append(update)
         for symbol in definitions:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from market import instruments
 from orderbook import audit
-from orderbook.core.commands import Command, DefineAsset, DefineInstrument
+from orderbook.core.commands import Command, DefineAsset, DefineInstrument, SetPhase
 from orderbook.core.events import AssetDefined, InstrumentDefined
 from orderbook.core.units import (
     MAX_QUANTITY_LOTS,
@@ -67,15 +67,17 @@ def add_instrument(units: Units, rules: Rules, actor: audit.Actor) -> Answer:
 
 def change_rules(symbol: str, rules: Rules, actor: audit.Actor) -> Answer:
     definition = instruments.lookup(symbol)
-    command = _with_rules(definition, rules)
-    return _carry_out([command], actor, "instrument.change", symbol, _details(rules))
+    commands: list[Command] = [_with_rules(definition, rules)]
+    if rules.status is not definition.status:
+        commands.append(SetPhase(symbol, rules.status))
+    return _carry_out(commands, actor, "instrument.change", symbol, _details(rules))
 
 
 def set_status(symbol: str, status: InstrumentStatus, actor: audit.Actor) -> Answer:
-    """Halts an instrument, or lets it trade again; nothing else of it changes."""
-    definition = instruments.lookup(symbol)
-    command = _with_rules(definition, rules_of(definition)._replace(status=status))
-    return _carry_out([command], actor, "instrument.status", symbol, {"status": status.value})
+    """Changes an instrument's phase: halts it, or lets it trade again. Its rules stay."""
+    instruments.lookup(symbol)
+    details = {"status": status.value}
+    return _carry_out([SetPhase(symbol, status)], actor, "instrument.status", symbol, details)
 
 
 def rules_of(definition: InstrumentDefined) -> Rules:
@@ -172,6 +174,10 @@ def _with_rules(definition: InstrumentDefined, rules: Rules) -> DefineInstrument
             "max_quantity",
         ),
         status=rules.status,
+        max_notional_minor=definition.max_notional_minor,
+        static_band_ppm=definition.static_band_ppm,
+        dynamic_band_ppm=definition.dynamic_band_ppm,
+        pause_ns=definition.pause_ns,
     )
 
 
@@ -185,11 +191,10 @@ def _carry_out(
     try:
         for command in commands:
             answer = raise_if_refused(get_gateway().submit_blocking(command))
+            for event in answer.events:
+                instruments.cache.hear(event, answer.sequence)
     except (CommandRefused, EngineUnavailable, OutcomeUnknown) as error:
         audit.record(actor, action, symbol, details=details, outcome=error.code)
         raise
-    for event in answer.events:
-        if isinstance(event, InstrumentDefined):
-            instruments.cache.remember(event, answer.sequence)
     audit.record(actor, action, symbol, details=details, sequence=answer.sequence)
     return answer

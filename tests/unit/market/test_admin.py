@@ -9,7 +9,7 @@ from django.test import Client
 
 from market.models import Candle, PublicTrade
 from market.projections import MarketProjection
-from orderbook.core.commands import DefineInstrument
+from orderbook.core.commands import SetPhase
 from orderbook.core.units import InstrumentStatus
 from orderbook.errors import EngineUnavailable
 from orderbook.gateway.gateway import set_gateway
@@ -129,15 +129,16 @@ def test_an_engine_that_is_away_is_said_so(operator, gateway):
 
 
 def test_actions_halt_and_resume(operator, gateway):
-    for action, status in (("halt", "halted"), ("resume", "trading")):
+    switches = (("halt", "halted"), ("cancel_only", "cancel_only"), ("resume", "trading"))
+    for action, status in switches:
         response = operator.post(
             LIST, {"action": action, "_selected_action": [SYMBOL]}, follow=True
         )
         assert f"{SYMBOL} is {status} now.".encode() in response.content
         assert defined(gateway, SYMBOL).status.value == status
-    assert isinstance(gateway.commands[-1], DefineInstrument)
+    assert gateway.commands[-1] == SetPhase(SYMBOL, InstrumentStatus.TRADING)
     assert defined(gateway, SYMBOL).taker_fee_ppm == 1_000
-    assert AuditEntry.objects.filter(action="instrument.status").count() == 2
+    assert AuditEntry.objects.filter(action="instrument.status").count() == 3
 
 
 def test_an_instrument_that_does_not_exist_is_not_found(operator):

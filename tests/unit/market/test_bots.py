@@ -17,7 +17,7 @@ from market.bots.strategy import (
     ReferencePrice,
     lots_for,
 )
-from orderbook.core.commands import CancelAllOrders, DefineInstrument, PlaceOrder
+from orderbook.core.commands import CancelAllOrders, PlaceOrder, SetPhase
 from orderbook.core.events import BalanceChanged, OrderRejected, Trade
 from orderbook.core.units import InstrumentStatus, OrderType, Side, TimeInForce
 from orderbook.errors import EngineUnavailable, OutcomeUnknown
@@ -186,11 +186,7 @@ async def test_a_halted_market_is_not_flooded(monkeypatch):
     monkeypatch.setattr("asyncio.sleep", noted)
     market = Market()
     await market.turns(1)
-    market.gateway.submit_blocking(
-        DefineInstrument(
-            SYMBOL, "BTC", "USDT", 1_000, 10, 800, 1_000, 5 * 10**8, 10**8, InstrumentStatus.HALTED
-        )
-    )
+    market.gateway.submit_blocking(SetPhase(SYMBOL, InstrumentStatus.HALTED))
     count = len(market.gateway.commands)
     await market.bots[0]._take_turn()
     assert len(market.gateway.commands) == count + 1

@@ -5,12 +5,14 @@ import pytest
 from market import instruments
 from market.errors import UnknownSymbol
 from market.projections import MarketProjection
-from orderbook.core.units import InstrumentStatus
+from orderbook.core.events import PhaseChanged
+from orderbook.core.units import InstrumentStatus, PhaseReason
 from orderbook.models import ProjectionCursor
-from tests.unit.market.builders import SYMBOL, T0, instrument, journal, recorded
+from tests.unit.market.builders import SYMBOL, T0, instrument, journal, recorded, trade
 
 databases = pytest.mark.django_db(databases=["default", "journal"])
 HALTED = instrument(status=InstrumentStatus.HALTED)
+HALT = PhaseChanged(SYMBOL, InstrumentStatus.HALTED, PhaseReason.OPERATOR)
 
 
 def write(sequence: int, *events) -> None:
@@ -32,6 +34,25 @@ def test_the_journals_tail_is_newer_than_the_table():
     write(1, instrument())
     assert instruments.lookup(SYMBOL) == HALTED
     assert [one.symbol for one in instruments.all_instruments()] == [SYMBOL, "ETH-USDT"]
+
+
+@databases
+def test_a_change_of_phase_is_seen_in_the_journals_tail_and_in_the_table():
+    journal(1, T0, instrument())
+    journal(2, T0, HALT, PhaseChanged("NO-SUCH", HALT.status, HALT.reason))
+    write(1, instrument())
+    assert instruments.lookup(SYMBOL) == HALTED
+    instruments.cache.forget()
+    write(2, HALT)
+    assert instruments.lookup(SYMBOL) == HALTED
+
+
+def test_a_change_of_phase_is_heard_where_the_instrument_is_known():
+    assert instruments.cache.hear(HALT, 1) is None
+    assert instruments.cache.hear(instrument(), 2) == instrument()
+    assert instruments.cache.hear(HALT, 3) == HALTED
+    assert instruments.cached(SYMBOL) == HALTED
+    assert instruments.cache.hear(trade(1, 100, 1), 4) is None
 
 
 @databases

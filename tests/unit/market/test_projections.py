@@ -7,7 +7,8 @@ import pytest
 from market.models import Candle, Instrument, PublicTrade
 from market.projections import MarketProjection
 from market.values import CANDLE_INTERVALS_S
-from orderbook.core.units import InstrumentStatus
+from orderbook.core.events import PhaseChanged
+from orderbook.core.units import InstrumentStatus, PhaseReason
 from tests.unit.market.builders import MINUTE_NS, SYMBOL, T0, instrument, recorded, trade
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +39,21 @@ def test_an_instrument_is_written_and_changed():
     row = Instrument.objects.get()
     assert (row.symbol, row.base, row.quote, row.tick_lot_minor) == (SYMBOL, "BTC", "USDT", 10)
     assert (row.status, row.taker_fee_ppm, row.sequence) == ("halted", 5, 9)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_change_of_phase_changes_the_status_and_nothing_else(together):
+    phase = PhaseChanged(SYMBOL, InstrumentStatus.CLOSED, PhaseReason.SCHEDULE)
+    records = [
+        *recorded(3, T0, instrument(taker_fee_ppm=5)),
+        *recorded(4, T0, PhaseChanged(SYMBOL, InstrumentStatus.HALTED, PhaseReason.OPERATOR)),
+        *recorded(5, T0, instrument(taker_fee_ppm=6)),
+        *recorded(6, T0, phase),
+    ]
+    for portion in [records] if together else [[record] for record in records]:
+        MarketProjection().apply(portion)
+    row = Instrument.objects.get()
+    assert (row.status, row.taker_fee_ppm, row.sequence) == ("closed", 6, 6)
 
 
 def test_a_trade_is_written_without_its_parties():

@@ -8,6 +8,8 @@ from market import instruments, replica
 from market.replica import MarketChange, MarketHub
 from market.rolling import RollingTicker
 from market.values import BookLevel
+from orderbook.core.events import PhaseChanged
+from orderbook.core.units import InstrumentStatus, PhaseReason
 from orderbook.errors import EngineUnavailable
 from tests.unit.market.builders import (
     SYMBOL,
@@ -178,6 +180,17 @@ async def test_a_changed_instrument_is_known_and_told_at_once(hub, feed):
     feed.send(batch(41, changed))
     assert instruments.cached(SYMBOL) == changed
     assert recorder.changes[-1].definition == changed
+
+
+async def test_a_change_of_phase_is_known_and_told_at_once(hub, feed):
+    feed.send(batch(41, instrument(taker_fee_ppm=7)))
+    recorder = Recorder(hub)
+    feed.send(batch(42, PhaseChanged(SYMBOL, InstrumentStatus.HALTED, PhaseReason.OPERATOR)))
+    halted = instrument(taker_fee_ppm=7, status=InstrumentStatus.HALTED)
+    assert instruments.cached(SYMBOL) == halted
+    assert recorder.changes[-1].definition == halted
+    feed.send(batch(43, PhaseChanged("NO-SUCH", InstrumentStatus.HALTED, PhaseReason.OPERATOR)))
+    assert recorder.changes[-1].sequence == 42
 
 
 async def test_a_read_waits_for_the_sequence_that_it_needs(hub, feed, monkeypatch):

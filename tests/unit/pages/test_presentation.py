@@ -86,6 +86,7 @@ def test_the_spread_is_told_in_money_ticks_and_basis_points() -> None:
 
 def test_an_empty_side_has_no_spread() -> None:
     assert spread_text(view([(100, 1)], []), INSTRUMENT) is None
+    assert spread_text(view([(101, 1)], [(100, 1)]), INSTRUMENT) is None, "an auction collects"
     assert ladder(view([], []), INSTRUMENT).last == MISSING
 
 
