@@ -209,7 +209,9 @@ class AmendOrder(_Command, frozen=True):
 
 
 class ReplaceOrder(_Command, frozen=True):
-    """Cancels one order and places another at once; neither happens if either is refused."""
+    """Cancels one order and places another at once; neither happens if either is refused.
+
+    Both are of one account, symbol and side."""
 
     order_id: int
     """The order to cancel; where it is 0, ``cancel_client_order_id`` finds it."""
@@ -244,8 +246,8 @@ class Batch(_Command, frozen=True):
     """Up to ``MAX_BATCH_COMMANDS`` commands of one account, executed one after another.
 
     Best effort: each is accepted or refused as if it had come alone. All or nothing: if one would
-    be refused, none is executed; it takes limit orders that may rest, and cancels, whose outcome
-    can be known beforehand.
+    be refused, none is executed; it takes cancels and, after them, limit orders that may rest,
+    whose outcome can be known beforehand.
     """
 
     account_id: int

@@ -151,8 +151,8 @@ MESSAGES: dict[RejectReason, str] = {
         "The orders of the list do not fit together; see the rules of OCO and bracket orders."
     ),
     RejectReason.INVALID_BATCH: (
-        "A batch has 1 to 50 commands of its own account; all-or-nothing takes limit orders "
-        "that may rest, and cancels."
+        "A batch has 1 to 50 commands of its own account; all-or-nothing takes cancels, then "
+        "limit orders that may rest."
     ),
     RejectReason.BATCH_CROSSES_ITSELF: (
         "Two orders of an all-or-nothing batch would trade with each other."

@@ -10,8 +10,23 @@ from operator import itemgetter
 import msgspec
 from msgspec import Struct
 
-from orderbook.core.commands import CancelOrder, Command, PlaceOrder
-from orderbook.core.events import CancelRejected, CommandRejected, Event, OrderRejected
+from orderbook.core.commands import (
+    AmendOrder,
+    Batch,
+    CancelOrder,
+    Command,
+    PlaceOrder,
+    PlaceOrderList,
+    ReplaceOrder,
+)
+from orderbook.core.events import (
+    AmendRejected,
+    BatchRejected,
+    CancelRejected,
+    CommandRejected,
+    Event,
+    OrderRejected,
+)
 from orderbook.core.rejects import RejectReason
 from orderbook.core.units import Side
 
@@ -198,7 +213,7 @@ def decode_published(data: bytes) -> PublishedBatch:
     )
 
 
-REFUSALS = frozenset({OrderRejected, CancelRejected, CommandRejected})
+REFUSALS = frozenset({OrderRejected, AmendRejected, CancelRejected, BatchRejected, CommandRejected})
 """Types of the events that say that a command was refused."""
 
 
@@ -209,6 +224,14 @@ def refusal(command: Command, reason: RejectReason) -> Event:
             return OrderRejected(
                 command.account_id, command.symbol, command.client_order_id, reason
             )
+        case ReplaceOrder(order=order) | PlaceOrderList(orders=(order, *_)):
+            return refusal(order, reason)
+        case AmendOrder():
+            return AmendRejected(
+                command.account_id, command.order_id, command.client_order_id, reason
+            )
+        case Batch():
+            return BatchRejected(command.account_id, 0, reason)
         case CancelOrder():
             return CancelRejected(
                 command.account_id, command.order_id, command.client_order_id, reason
