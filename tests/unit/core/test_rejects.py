@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from orderbook.core.commands import (
+    BustTrade,
     CancelAllOrders,
     CancelOrder,
     Command,
@@ -17,11 +19,16 @@ from orderbook.core.commands import (
     OpenEpoch,
     PlaceOrder,
     SetAccountStatus,
+    SetFeeSchedule,
+    SetPhase,
+    SetReferencePrice,
+    SetSchedule,
     Withdraw,
 )
-from orderbook.core.events import CancelRejected, CommandRejected, OrderRejected
+from orderbook.core.events import CancelRejected, CommandRejected, OrderRejected, Trade
 from orderbook.core.rejects import MESSAGES, RejectReason
 from orderbook.core.snapshot import state_hash
+from orderbook.core.terms import FeeTier
 from orderbook.core.units import (
     CLIENT_ORDER_ID_MEMORY,
     MAX_FILLS,
@@ -44,6 +51,7 @@ from tests.unit.core.venue import (
     LOT_MINOR,
     MAX_LOTS,
     SELL,
+    SYMBOL,
     TICK_LOT_MINOR,
     Venue,
     instrument,
@@ -63,6 +71,11 @@ class Case(NamedTuple):
 R = RejectReason
 CLOSED = AccountStatus.CLOSED
 ASK = limit(ALICE, SELL, 100, 10)
+BID = limit(BOB, BUY, 100, 1)
+TRADE = Trade(
+    1, SYMBOL, "BTC", "USDT", 100, 1, LOT_MINOR, 100 * TICK_LOT_MINOR, 1, ALICE, 0, 2, BOB, 0, BUY
+)
+"""Of ``BID`` with ``ASK``."""
 ALL_QUOTE_LOTS = FUNDS_MINOR // (TICK_LOT_MINOR * 10**6)
 
 CASES = [
@@ -72,12 +85,46 @@ CASES = [
     Case(
         R.INSTRUMENT_NOT_TRADING,
         limit(99, BUY, 1, 1),
-        (instrument(status=InstrumentStatus.HALTED),),
+        (SetPhase(SYMBOL, InstrumentStatus.HALTED),),
     ),
     Case(
         R.INSTRUMENT_NOT_TRADING,
         limit(ALICE, BUY, 1, 1),
-        (instrument(status=InstrumentStatus.CANCEL_ONLY),),
+        (SetPhase(SYMBOL, InstrumentStatus.CANCEL_ONLY),),
+    ),
+    Case(
+        R.INSTRUMENT_NOT_TRADING,
+        market(99, BUY, 1),
+        (SetPhase(SYMBOL, InstrumentStatus.CLOSED),),
+    ),
+    Case(
+        R.NOT_IN_THIS_PHASE,
+        limit(99, BUY, 1, 1, IOC),
+        (SetPhase(SYMBOL, InstrumentStatus.OPENING_AUCTION),),
+    ),
+    Case(
+        R.POST_ONLY_WOULD_TRADE,
+        limit(99, BUY, 100, 1),
+        (ASK, SetPhase(SYMBOL, InstrumentStatus.POST_ONLY)),
+    ),
+    Case(
+        R.PRICE_OUTSIDE_BAND,
+        limit(BOB, BUY, 111, 1),
+        (instrument(static_band_ppm=100_000), SetReferencePrice(SYMBOL, 100)),
+    ),
+    Case(R.UNKNOWN_SYMBOL, SetPhase("NO-SUCH", InstrumentStatus.HALTED)),
+    Case(R.UNKNOWN_SYMBOL, SetReferencePrice("NO-SUCH", 1)),
+    Case(R.UNKNOWN_SYMBOL, SetSchedule("NO-SUCH", ((-1, InstrumentStatus.HALTED),))),
+    Case(R.UNKNOWN_SYMBOL, SetFeeSchedule("NO-SUCH", (FeeTier(1, 0, 0),))),
+    Case(R.INVALID_PRICE, SetReferencePrice(SYMBOL, 0)),
+    Case(R.INVALID_SCHEDULE, SetSchedule(SYMBOL, ((-1, InstrumentStatus.HALTED),))),
+    Case(R.INVALID_FEE_SCHEDULE, SetFeeSchedule(SYMBOL, (FeeTier(1, 0, 0),))),
+    Case(R.UNKNOWN_TRADE, BustTrade(replace(TRADE, trade_id=2)), (ASK, BID)),
+    Case(R.ALREADY_BUSTED, BustTrade(TRADE), (ASK, BID, BustTrade(TRADE))),
+    Case(
+        R.INSUFFICIENT_BALANCE,
+        BustTrade(TRADE),
+        (ASK, BID, Withdraw(ALICE, "USDT", FUNDS_MINOR + 1_000, "")),
     ),
     Case(R.UNKNOWN_ACCOUNT, limit(99, BUY, 1, 1)),
     Case(R.UNKNOWN_ACCOUNT, limit(0, BUY, 1, 1)),
