@@ -1,5 +1,7 @@
 """What an order could trade with as the book stands, without touching it."""
 
+from collections import deque
+
 from orderbook.core.accounts import Account
 from orderbook.core.book import Book, BookSide
 from orderbook.core.units import MAX_FILLS, SelfTradePrevention, Side
@@ -81,7 +83,7 @@ def fills_whole(
             quantity_lots -= level.quantity_lots
             fills += level.order_count
             continue
-        hidden: list[tuple[int, int]] = []
+        hidden: deque[tuple[int, int]] = deque()
         for order in level:
             if order.account is account and rule is not SelfTradePrevention.NONE:
                 if rule is SelfTradePrevention.CANCEL_OLDEST:
@@ -94,11 +96,14 @@ def fills_whole(
             special = order.special
             if special is not None and special.reserve_lots:
                 hidden.append((special.reserve_lots, special.options.display_lots))
-        for reserve_lots, display_lots in hidden:
-            quantity_lots -= reserve_lots
-            fills += -(-reserve_lots // display_lots)
-        if quantity_lots <= 0:
-            return fills <= MAX_FILLS
+        while hidden:
+            reserve_lots, display_lots = hidden.popleft()
+            quantity_lots -= min(reserve_lots, display_lots)
+            fills += 1
+            if quantity_lots <= 0:
+                return fills <= MAX_FILLS
+            if reserve_lots > display_lots:
+                hidden.append((reserve_lots - display_lots, display_lots))
     return False
 
 
