@@ -109,6 +109,8 @@ class LedgerEntry(models.Model):
         WITHDRAWAL = "withdrawal"
         TRADE = "trade"
         FEE = "fee"
+        REBATE = "rebate"
+        BUST = "bust"
 
     id = models.BigIntegerField(primary_key=True)
     time_ns = models.BigIntegerField()
@@ -117,7 +119,7 @@ class LedgerEntry(models.Model):
     amount_minor = models.BigIntegerField()
     kind = models.CharField(max_length=10, choices=Kind.choices)
     reference = models.CharField(max_length=MAX_REFERENCE_LENGTH, blank=True)
-    """A trade's id, or what the depositor wrote."""
+    """A trade's id (of trades, their fees and rebates, and busts), or what the depositor wrote."""
 
     class Meta:
         verbose_name_plural = "ledger entries"
@@ -134,6 +136,8 @@ class Notification(models.Model):
         FILL = "fill"
         CANCEL = "cancel"
         REJECT = "reject"
+        TRIGGER = "trigger"
+        BUST = "bust"
         DEPOSIT = "deposit"
         WITHDRAWAL = "withdrawal"
         RECONCILIATION = "reconciliation"

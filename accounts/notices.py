@@ -10,11 +10,14 @@ from typing import Any, NamedTuple
 from accounts.models import Notification
 from accounts.postings import place_id
 from orderbook.core.events import (
+    AmendRejected,
     CancelRejected,
     Deposited,
     OrderCanceled,
     OrderRejected,
+    OrderTriggered,
     Trade,
+    TradeBusted,
     Withdrawn,
 )
 from orderbook.core.units import Side
@@ -44,6 +47,9 @@ def notices_of(records: Sequence[Recorded]) -> Iterator[Notice]:
         if isinstance(event, Trade):
             _add_fill(fills, record, event, maker=False)
             _add_fill(fills, record, event, maker=True)
+        elif isinstance(event, TradeBusted):
+            yield _bust(record, event.trade, maker=False)
+            yield _bust(record, event.trade, maker=True)
         elif (notice := _NOTICES.get(type(event))) is not None:
             kind, names = notice
             data = {name: _plain(getattr(event, name)) for name in names}
@@ -65,7 +71,23 @@ _NOTICES: dict[type, tuple[str, tuple[str, ...]]] = {
     OrderCanceled: (str(_Kind.CANCEL), ("order_id", "symbol", "client_order_id", "reason")),
     OrderRejected: (str(_Kind.REJECT), ("symbol", "client_order_id", "reason")),
     CancelRejected: (str(_Kind.REJECT), ("order_id", "client_order_id", "reason")),
+    AmendRejected: (str(_Kind.REJECT), ("order_id", "client_order_id", "reason")),
+    OrderTriggered: (str(_Kind.TRIGGER), ("order_id", "symbol")),
 }
+
+
+def _bust(record: Recorded, trade: Trade, *, maker: bool) -> Notice:
+    return Notice(
+        place_id(record.sequence, record.index * NOTICES_PER_EVENT + maker),
+        record.time_ns,
+        trade.maker_account_id if maker else trade.taker_account_id,
+        str(_Kind.BUST),
+        {
+            "order_id": trade.maker_order_id if maker else trade.taker_order_id,
+            "trade_id": trade.trade_id,
+            "symbol": trade.symbol,
+        },
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from accounts.models import EXTERNAL_ACCOUNT_ID, LedgerEntry
-from orderbook.core.events import Deposited, Trade, Withdrawn
+from orderbook.core.events import Deposited, Trade, TradeBusted, Withdrawn
 from orderbook.core.units import FEE_ACCOUNT_ID, Side
 from orderbook.projections import Recorded
 
-PLACES_PER_COMMAND = 2**21
-"""Room for postings of one command: 262,144 trades; leaves 2**42 for sequences."""
-POSTINGS_PER_EVENT = 8
-"""Most postings of one event: a trade with fees on both sides."""
+PLACES_PER_COMMAND = 2**24
+"""Room for postings of one command: 1.6 million trades; leaves 2**39 for sequences."""
+POSTINGS_PER_EVENT = 10
+"""Most postings of one event: a trade with fees on both sides, or with a fee and a rebate."""
 
 
 class Posting(NamedTuple):
@@ -46,6 +46,8 @@ def postings_of(record: Recorded) -> Iterator[Posting]:
     event = record.event
     if isinstance(event, Trade):
         legs, reference = _trade_legs(event), str(event.trade_id)
+    elif isinstance(event, TradeBusted):
+        legs, reference = _bust_legs(event.trade), str(event.trade.trade_id)
     elif isinstance(event, Deposited):
         legs = _transfer_legs(event, event.amount_minor, _DEPOSIT)
         reference = event.reference
@@ -61,6 +63,8 @@ def postings_of(record: Recorded) -> Iterator[Posting]:
 
 _TRADE = str(LedgerEntry.Kind.TRADE)
 _FEE = str(LedgerEntry.Kind.FEE)
+_REBATE = str(LedgerEntry.Kind.REBATE)
+_BUST = str(LedgerEntry.Kind.BUST)
 _DEPOSIT = str(LedgerEntry.Kind.DEPOSIT)
 _WITHDRAWAL = str(LedgerEntry.Kind.WITHDRAWAL)
 
@@ -73,8 +77,14 @@ def _transfer_legs(event: Deposited | Withdrawn, amount_minor: int, kind: str) -
     yield EXTERNAL_ACCOUNT_ID, event.asset, -amount_minor, kind
 
 
+def _bust_legs(trade: Trade) -> Iterator[_Leg]:
+    """Everything that the trade moved, moved back."""
+    for account_id, asset, amount_minor, _ in _trade_legs(trade):
+        yield account_id, asset, -amount_minor, _BUST
+
+
 def _trade_legs(trade: Trade) -> Iterator[_Leg]:
-    """A fee of zero is not posted."""
+    """A fee or a rebate of zero is not posted."""
     if trade.taker_side is Side.BUY:
         buyer, buyer_fee = trade.taker_account_id, trade.taker_fee_minor
         seller, seller_fee = trade.maker_account_id, trade.maker_fee_minor
@@ -91,3 +101,7 @@ def _trade_legs(trade: Trade) -> Iterator[_Leg]:
     if seller_fee:
         yield seller, trade.quote, -seller_fee, _FEE
         yield FEE_ACCOUNT_ID, trade.quote, seller_fee, _FEE
+    if trade.maker_rebate_minor:
+        received = trade.base if trade.taker_side is Side.BUY else trade.quote
+        yield trade.maker_account_id, received, trade.maker_rebate_minor, _REBATE
+        yield FEE_ACCOUNT_ID, received, -trade.maker_rebate_minor, _REBATE

@@ -66,7 +66,7 @@ def _signed(amount: str) -> str:
 
 
 def _origin(posting: Posting) -> str:
-    of_trade = posting.kind in (LedgerEntry.Kind.TRADE, LedgerEntry.Kind.FEE)
+    of_trade = posting.kind not in (LedgerEntry.Kind.DEPOSIT, LedgerEntry.Kind.WITHDRAWAL)
     return f"Trade {posting.reference}" if of_trade else posting.reference
 
 

@@ -17,6 +17,19 @@ _CANCELS = {
     CancelReason.MARKET_REMAINDER: "The book held no more orders for it.",
     CancelReason.FILL_LIMIT: "It made as many trades as one order may make at once.",
     CancelReason.ACCOUNT_CLOSED: "The account was closed.",
+    CancelReason.REPLACED: "You replaced it with another order.",
+    CancelReason.EXPIRED: "Its time was up.",
+    CancelReason.SELF_TRADE: "It met another order of yours; self-trade prevention ended it.",
+    CancelReason.PRICE_BAND: "What was left could only trade outside the instrument's price band.",
+    CancelReason.POST_ONLY: "It is post-only and would have traded.",
+    CancelReason.OTHER_LEG: "Another order of its list traded, was set off, or ended.",
+    CancelReason.KILL_SWITCH: "A kill switch was engaged.",
+    CancelReason.DEAD_MAN: "The dead man's switch was not renewed in time.",
+    CancelReason.DISCONNECTED: "Its connection ended, and you asked for that.",
+    CancelReason.INSUFFICIENT_BALANCE: "It was set off, and the balance no longer covered it.",
+    CancelReason.NO_LIQUIDITY: "It was set off, and there was no order to trade with.",
+    CancelReason.PHASE: "The market's phase does not take it.",
+    CancelReason.UNTRADEABLE: "What was left was less than one lot.",
 }
 
 
@@ -43,6 +56,10 @@ def title_of(kind: str, data: Mapping[str, Any], decimals: Mapping[str, int]) ->
             return f"{verb} {plain_amount(data['amount_minor'], decimals.get(asset))} {asset}"
         case Notification.Kind.CANCEL:
             return f"Order {data['order_id']} on {data['symbol']} was canceled"
+        case Notification.Kind.TRIGGER:
+            return f"Stop order {data['order_id']} on {data['symbol']} was set off"
+        case Notification.Kind.BUST:
+            return f"Trade {data['trade_id']} on {data['symbol']} was busted"
         case Notification.Kind.RECONCILIATION:
             return f"Reconciliation found {data['difference_count']} differences"
         case _:
@@ -59,6 +76,10 @@ def message_of(kind: str, data: Mapping[str, Any]) -> str:
             return f"Reference {data['reference']}." if data["reference"] else ""
         case Notification.Kind.CANCEL:
             return _CANCELS[CancelReason(data["reason"])]
+        case Notification.Kind.TRIGGER:
+            return "The last trade reached its stop price."
+        case Notification.Kind.BUST:
+            return f"The venue undid it; what order {data['order_id']} paid and received is back."
         case Notification.Kind.RECONCILIATION:
             return f"At sequence {data['sequence']}. The admin site shows run {data['run_id']}."
         case _:
@@ -67,5 +88,5 @@ def message_of(kind: str, data: Mapping[str, Any]) -> str:
 
 def _refused(data: Mapping[str, Any]) -> str:
     if "order_id" in data:
-        return f"The cancel of order {data['order_id'] or data['client_order_id']}"
+        return f"A change of order {data['order_id'] or data['client_order_id']}"
     return f"An order on {data['symbol']}"

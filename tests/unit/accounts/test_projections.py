@@ -10,9 +10,25 @@ from accounts.models import EXTERNAL_ACCOUNT_ID, Asset, LedgerEntry, Notificatio
 from accounts.notices import NOTICES_PER_EVENT
 from accounts.postings import PLACES_PER_COMMAND, POSTINGS_PER_EVENT, place_id
 from accounts.projections import MoneyProjection, NotificationProjection
+from accounts.wording import message_of, title_of
 from orderbook import journal
-from orderbook.core.commands import CancelAllOrders, Deposit, Withdraw
-from orderbook.core.units import FEE_ACCOUNT_ID, MAX_FILLS, MAX_OPEN_ORDERS, Side
+from orderbook.core.commands import (
+    BustTrade,
+    CancelAllOrders,
+    Deposit,
+    SetFeeSchedule,
+    Withdraw,
+)
+from orderbook.core.events import Trade
+from orderbook.core.rejects import RejectReason
+from orderbook.core.terms import FeeTier
+from orderbook.core.units import (
+    FEE_ACCOUNT_ID,
+    MAX_FILLS,
+    MAX_OPEN_ORDERS,
+    CancelReason,
+    Side,
+)
 from tests.unit.accounts.conftest import Venue
 
 pytestmark = pytest.mark.django_db(databases=["default", "journal"])
@@ -79,6 +95,56 @@ def test_a_trade_is_posted_with_its_fees_and_its_id(traded: Venue, alice: User, 
         (alice.pk, "USDT", "fee"): -quote * 1_000 // 10**6,
         (FEE_ACCOUNT_ID, "USDT", "fee"): quote * 1_000 // 10**6,
     }
+
+
+@pytest.fixture
+def rebated(traded: Venue, alice: User, bob: User) -> Trade:
+    """Bob takes 0.01 BTC from alice, who gets a rebate of 500 ppm out of his fee."""
+    tiers = (FeeTier(0, -500, 2_000),)
+    traded.execute(SetFeeSchedule("BTC-USDT", tiers))
+    traded.order(alice.pk, Side.SELL, 1_000)
+    events = traded.order(bob.pk, Side.BUY, 1_000).events
+    (trade,) = [event for event in events if isinstance(event, Trade)]
+    return trade
+
+
+def test_a_rebate_is_posted_out_of_the_takers_fee(
+    rebated: Trade, traded: Venue, alice: User
+) -> None:
+    traded.project()
+    (mine,) = LedgerEntry.objects.filter(kind="rebate", account_id=alice.pk)
+    assert (mine.asset, mine.amount_minor) == ("BTC", 10**6 * 500 // 10**6)
+    (paid,) = LedgerEntry.objects.filter(kind="rebate", account_id=FEE_ACCOUNT_ID)
+    assert paid.amount_minor == -mine.amount_minor
+    test_every_command_posts_to_zero_in_each_asset(traded)
+
+
+def test_a_bust_is_posted_as_the_trade_undone(
+    rebated: Trade, traded: Venue, alice: User, bob: User
+) -> None:
+    before = sorted(traded.engine.balances())
+    traded.execute(BustTrade(rebated))
+    assert sorted(traded.engine.balances()) != before
+    traded.project()
+    postings = LedgerEntry.objects.filter(reference=str(rebated.trade_id))
+    sums: Counter[tuple[int, str]] = Counter()
+    for entry in postings:
+        sums[entry.account_id, entry.asset] += entry.amount_minor
+    assert postings.filter(kind="bust").count() == 8
+    assert set(sums.values()) == {0}
+    news = Notification.objects.filter(kind="bust")
+    assert sorted(news.values_list("account_id", flat=True)) == sorted([alice.pk, bob.pk])
+
+
+def test_every_reason_and_kind_of_news_has_words() -> None:
+    for reason in CancelReason:
+        assert message_of("cancel", {"reason": reason.value})
+    for rejection in RejectReason:
+        assert message_of("reject", {"reason": rejection.value})
+    data = {"order_id": 7, "trade_id": 9, "symbol": "BTC-USDT"}
+    assert title_of("trigger", data, {}) == "Stop order 7 on BTC-USDT was set off"
+    assert title_of("bust", data, {}) == "Trade 9 on BTC-USDT was busted"
+    assert "order 7" in message_of("bust", data)
 
 
 def test_one_fill_notification_for_each_order_and_command(
