@@ -76,10 +76,9 @@ class DatabaseServer:
         """Whose session has the leader's lock."""
         self.away = False
         """Whether no statement of anyone is answered."""
-        self.torn: set[int] = set()
-        """First sequences of rows that are there in part."""
         self.on_commit: Callable[[Process, tuple[Any, ...]], None] = lambda process, row: None
         self.commit_fault: Callable[[Process], str | None] = lambda process: None
+        self.on_death: Callable[[], None] = lambda: None
         self.burn_fuse: Callable[[Process], bool] = lambda process: False
         self.kill: Callable[[Process], None] = lambda process: None
 
@@ -136,12 +135,10 @@ class DatabaseServer:
             self.kill(process)
             raise ProcessKilled
         if fault == "commit torn":
-            execute(sql, _torn(params), many, context)
-            self.torn.add(params[0])
-            self.kill(process)
-            raise ProcessKilled
+            _write_and_lose(execute, sql, params, many, context)
+            self.on_death()
+            raise OperationalError("the server closed the connection unexpectedly")
         result = execute(sql, params, many, context)
-        self.torn.discard(params[0])
         self.on_commit(process, tuple(params))
         if fault == "commit unreported":
             self.break_session(process)
@@ -152,8 +149,10 @@ class DatabaseServer:
         return result
 
 
-def _torn(params: Any) -> list[Any]:
-    """The row with the second half of its payload missing."""
-    payload = max((value for value in params if isinstance(value, bytes | memoryview)), key=len)
-    half = bytes(payload)[: len(payload) // 2]
-    return [half if value is payload else value for value in params]
+def _write_and_lose(execute: Any, sql: str, params: Any, many: bool, context: Any) -> None:
+    """The server dies while it writes. Half of a transaction at the end of its log is not a
+    transaction: its own recovery cuts it off."""
+    connection = context["connection"].connection
+    connection.execute("BEGIN")
+    execute(sql, params, many, context)
+    connection.execute("ROLLBACK")

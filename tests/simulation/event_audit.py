@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from orderbook.core.events import (
+    AuctionUncrossed,
     BalanceChanged,
     Deposited,
     Event,
@@ -96,6 +97,8 @@ class EventAudit:
             case PhaseChanged():
                 self._phases[event.symbol] = event.status
             case ReferencePriceSet():
+                self._references[event.symbol] = event.price_ticks
+            case AuctionUncrossed() if event.price_ticks:
                 self._references[event.symbol] = event.price_ticks
             case OrderListAccepted() if event.list_kind is OrderListKind.BRACKET:
                 self._unarmed.update(event.order_ids[1:])

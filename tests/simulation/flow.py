@@ -11,6 +11,7 @@ from orderbook.core.commands import (
     DefineInstrument,
     Deposit,
     PlaceOrder,
+    SetReferencePrice,
     Withdraw,
 )
 from orderbook.core.terms import OrderOptions
@@ -21,11 +22,16 @@ ASSETS = ("BTC", "USDT")
 SYMBOL = "BTC-USDT"
 FUNDS_MINOR = 10**10
 PRICES = (96, 105)
+BAND_PPM = 35_000
+"""From 97 to 103: what is beyond is refused."""
 
 SETUP: tuple[Command, ...] = (
     DefineAsset("BTC", 8),
     DefineAsset("USDT", 8),
-    DefineInstrument(SYMBOL, "BTC", "USDT", 1_000, 10, 800, 1_000, 0, 10**9),
+    DefineInstrument(
+        SYMBOL, "BTC", "USDT", 1_000, 10, 800, 1_000, 0, 10**9, static_band_ppm=BAND_PPM
+    ),
+    SetReferencePrice(SYMBOL, 100),
     *(
         Deposit(account_id, asset, FUNDS_MINOR, f"start-{asset}")
         for account_id in ACCOUNTS
@@ -124,7 +130,7 @@ class _Draw:
             Side.BUY,
             OrderType.LIMIT,
             TimeInForce.GTC,
-            PRICES[0],
+            PRICES[0] + 1,
             1,
             client_order_id,
         )

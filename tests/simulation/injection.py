@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
-
 from tests.simulation.loop import Process
 from tests.simulation.plan import COMMIT_FAULTS, QUEUE_FAULTS, Fault, MessageFault
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+
+DATABASE_RESTART_MS = 300
 
 
 class Injection:
@@ -46,6 +47,7 @@ class Injection:
         self._commit_faults.clear()
         world.network.healed = True
         world.network.refusing = ""
+        world.network.forgetting = False
         world.server.away = False
         world.commit_slow_ms = world.projector_slow_ms = 0
         for part in world.parts.values():
@@ -76,6 +78,9 @@ class Injection:
         self._world.trace(process.name, kind)
         return kind
 
+    def database_died(self) -> None:
+        self._end_sessions(DATABASE_RESTART_MS)
+
     def message_hit(self, fault: MessageFault, message: dict[str, Any]) -> None:
         self.count(fault.kind)
         self._world.trace("faults", str(fault))
@@ -83,8 +88,11 @@ class Injection:
     # -- kinds --------------------------------------------------------------------------------
 
     def _empty_queue(self, fault: Fault) -> None:
-        if self._world.network.empty(settings.ENGINE_QUEUE):
-            self.count(fault.kind)
+        self._world.network.forgetting = True
+        self._at(fault.at_ms + fault.for_ms, self._keep_queue)
+
+    def _keep_queue(self) -> None:
+        self._world.network.forgetting = False
 
     def _light_fuse(self, fault: Fault) -> None:
         process = self._world.parts[fault.part].process
@@ -112,11 +120,14 @@ class Injection:
 
     def _take_database_away(self, fault: Fault) -> None:
         self.count(fault.kind)
+        self._end_sessions(fault.for_ms)
+
+    def _end_sessions(self, for_ms: int) -> None:
         self._world.server.away = True
         for part in self._world.parts.values():
             if part.process is not None:
                 self._world.server.break_session(part.process)
-        self._at(fault.at_ms + fault.for_ms, self._bring_database_back)
+        self._at(self._world.loop.time() * 1e3 + for_ms, self._bring_database_back)
 
     def _bring_database_back(self) -> None:
         self._world.server.away = False

@@ -59,6 +59,8 @@ class Network:
         self.healed = False
         self.last_arrival = 0.0
         """When the last message that is under way arrives."""
+        self.forgetting = False
+        """Whether what is stored in a queue is gone at once, as of a server that starts again."""
         self.refusing = ""
         """How the queue's server fails at the moment; "" where it works."""
         self.on_send: Callable[[str, Process, dict[str, Any]], None] = lambda *args: None
@@ -104,12 +106,6 @@ class Network:
 
     # -- the server ---------------------------------------------------------------------------
 
-    def empty(self, channel: str) -> int:
-        """Loses everything that waits in a queue."""
-        lost = len(self._channels[channel].messages)
-        self._channels[channel].messages.clear()
-        return lost
-
     def _check_over(self) -> None:
         if self.over:
             raise ConnectionError("the simulation is over")
@@ -133,6 +129,9 @@ class Network:
 
     def _dispatch(self, link: str, channel: str, message: dict[str, Any]) -> None:
         self._sent[link] += 1
+        if self.forgetting and link != "publications":
+            self.on_refusal("queue emptied")
+            return
         fault = None if self.healed else self._faults.get((link, self._sent[link]))
         if fault is not None:
             self.on_fault(fault, message)

@@ -19,6 +19,8 @@ START_MS = 1_000
 MIN_LENGTH_MS, MAX_LENGTH_MS = 2_000, 8_000
 """How long commands are sent and faults begin."""
 
+AGREEING_MS = 1_000
+
 MESSAGE_FAULTS = ("message lost", "message doubled", "message delayed")
 LINKS = ("commands", "replies", "publications", "queries")
 QUEUE_FAULTS = ("queue refuses", "queue full", "queue hangs", "queue dies after delivery")
@@ -96,6 +98,13 @@ class Plan(NamedTuple):
     message_faults: list[MessageFault]
     faults: list[Fault]
     operations: list[Operation]
+
+    @property
+    def clocks_agree(self) -> bool:
+        """As well as the venue demands of its hosts."""
+        return not any(
+            fault.kind == "clock jump" and abs(fault.amount) > AGREEING_MS for fault in self.faults
+        )
 
     def parts(self) -> dict[str, Sequence[MessageFault | Fault | Operation]]:
         """What can be left out, by the letter that its names begin with."""
@@ -184,7 +193,7 @@ def _draw_faults(rng: random.Random, end_ms: int, heat: int) -> list[Fault]:
 
 def _draw_fault(rng: random.Random, kind: str, at_ms: int) -> Fault:
     part, amount, for_ms = "", 0, 0
-    if kind in QUEUE_FAULTS or kind == "database away":
+    if kind in (*QUEUE_FAULTS, "queue emptied", "database away"):
         for_ms = rng.choice((20, 200, 1_500, 3_000))
     elif kind == "crash":
         part = rng.choices(PARTS, (2, 2, 5, 5, 3))[0]

@@ -7,7 +7,7 @@ from pytest_django import DjangoDbBlocker
 
 from orderbook.core.commands import PlaceOrder
 from orderbook.core.units import OrderType, Side, TimeInForce
-from tests.simulation.flow import SYMBOL
+from tests.simulation.flow import SETUP, SYMBOL
 from tests.simulation.plan import ENGINES, Fault, MessageFault, Operation, Plan
 from tests.simulation.runner import run
 
@@ -28,11 +28,15 @@ def test_a_leader_whose_clock_is_ahead_makes_the_next_one_forget_no_answer(
     """The order is executed, its answers are lost, and the leader dies. The next one, an hour
     ahead, writes one row and loses its lock. The third finds the order an hour before the journal's
     end and must know it all the same when the gateway sends it again."""
+    first_reply = len(SETUP) + 1
     plan = Plan(
         seed=1,
         end_ms=9_000,
         snapshot_every=10**9,
-        message_faults=[MessageFault("message lost", "replies", n, 0) for n in range(12, 19)],
+        message_faults=[
+            MessageFault("message lost", "replies", n, 0)
+            for n in range(first_reply, first_reply + 7)
+        ],
         faults=[
             Fault("clock jump", 1_000, second, HOUR_MS, 600),
             Fault("crash", 1_060, first, 1, 0),

@@ -71,7 +71,7 @@ class World:
         self.network = Network(
             self.loop, random.Random(f"rialto network {plan.seed}"), plan.message_faults
         )
-        self.audit = JournalAudit()
+        self.audit = JournalAudit(clocks_agree=plan.clocks_agree)
         self.parts = {name: Part(name) for name in PARTS}
         self.told: list[Told] = []
         self.injected: Counter[str] = Counter()
@@ -93,6 +93,7 @@ class World:
         self.loop.run_in_thread = self._run_in_thread
         self.server.burn_fuse = self.loop.burn_fuse
         self.server.kill = self.kill
+        self.server.on_death = self.injection.database_died
         self.server.commit_fault = self.injection.next_commit_fault
         self.server.on_commit = self._committed
         self.network.on_send = self._sending
@@ -184,10 +185,10 @@ class World:
         for one in leaves:
             if isinstance(one, InvariantBroken):
                 self.fail(Violation(one.invariant, one.detail))
-            elif isinstance(one, JournalDamaged) and one.sequence not in self.server.torn:
+            elif isinstance(one, JournalDamaged):
                 invariant = "I5" if "replay" in one.detail else "I4"
                 self.fail(Violation(invariant, f"{part.name} cannot start: {one}"))
-            elif not isinstance(one, (*_EXPECTED_ENDS, JournalDamaged)):
+            elif not isinstance(one, _EXPECTED_ENDS):
                 self.fail(Violation("liveness", f"{part.name} ended by {one!r}"))
 
     def kill(self, process: Process) -> None:
