@@ -24,18 +24,20 @@ class RateLimits:
     def take(self, messages: int, orders: int, time_ns: int) -> RejectReason | None:
         """Counts messages, and the new orders that are in them, or refuses all of them.
 
-        What is refused for its orders counts as messages.
+        What is refused for its orders counts as messages; what has no limit is not counted.
         """
         second = time_ns // SECOND_NS
         if second != self.second:
             self.second = second
             self.orders = self.messages = 0
         limit = self.messages_per_second
-        if limit and self.messages + messages > limit:
-            return RejectReason.TOO_MANY_MESSAGES_A_SECOND
-        self.messages += messages
+        if limit:
+            if self.messages + messages > limit:
+                return RejectReason.TOO_MANY_MESSAGES_A_SECOND
+            self.messages += messages
         limit = self.orders_per_second
-        if limit and orders and self.orders + orders > limit:
-            return RejectReason.TOO_MANY_ORDERS_A_SECOND
-        self.orders += orders
+        if limit and orders:
+            if self.orders + orders > limit:
+                return RejectReason.TOO_MANY_ORDERS_A_SECOND
+            self.orders += orders
         return None

@@ -2,9 +2,10 @@
 
 import pytest
 
-from orderbook.core.commands import AmendOrder, PlaceOrder
+from orderbook.core.commands import AdvanceTime, AmendOrder, Batch, PlaceOrder, PlaceOrderList
 from orderbook.core.events import (
     AmendRejected,
+    BatchExecuted,
     IcebergRefreshed,
     OrderAmended,
     OrderCanceled,
@@ -13,7 +14,15 @@ from orderbook.core.events import (
 from orderbook.core.rejects import RejectReason
 from orderbook.core.snapshot import restore, snapshot, state_hash
 from orderbook.core.terms import OrderOptions
-from orderbook.core.units import CancelReason, OrderType, PostOnly, SelfTradePrevention, Side
+from orderbook.core.units import (
+    CancelReason,
+    OrderListKind,
+    OrderType,
+    PostOnly,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 from tests.unit.core.venue import (
     ALICE,
     BOB,
@@ -315,3 +324,38 @@ class TestWaiting:
         assert refused == AmendRejected(BOB, 3, "", R.AMEND_NOT_ALLOWED)
         venue.do(AmendOrder(BOB, 3, price_ticks=104))
         assert queue(venue, BUY) == [(104, 3, 10)]
+
+
+def test_a_gtd_order_keeps_its_end(venue: Venue) -> None:
+    options = OrderOptions(expire_time_ns=10**9)
+    gtd = PlaceOrder(BOB, SYMBOL, BUY, LIMIT, TimeInForce.GTD, 90, 5, "", options)
+    venue.do(gtd)
+    venue.do(AmendOrder(BOB, 3, price_ticks=91))
+    assert queue(venue, BUY) == [(91, 3, 5)]
+    assert venue.story(AdvanceTime(), 10**9) == [
+        OrderCanceled(3, BOB, SYMBOL, "", 5, CancelReason.EXPIRED)
+    ]
+
+
+def test_of_an_oco_only_the_stop_price_may_be_amended(venue: Venue) -> None:
+    venue.limit(BOB, BUY, 100, 1)
+    legs = (
+        limit(BOB, SELL, 120, 5),
+        special(BOB, SELL, 0, 5, OrderType.STOP_MARKET, stop_ticks=80),
+    )
+    venue.do(PlaceOrderList(OrderListKind.OCO, legs))
+    for amend in (AmendOrder(BOB, 4, price_ticks=121), AmendOrder(BOB, 5, quantity_lots=4)):
+        (refused,) = venue.do(amend)
+        assert refused == AmendRejected(BOB, amend.order_id, "", R.AMEND_NOT_ALLOWED)
+    assert venue.story(AmendOrder(BOB, 5, stop_ticks=85)) == [
+        OrderAmended(5, BOB, SYMBOL, "", 0, 5, 5, 85, True)
+    ]
+    assert venue.balance(BOB, "BTC")[1] == 5 * LOT_MINOR
+
+
+def test_a_batch_may_amend(venue: Venue) -> None:
+    commands = (AmendOrder(ALICE, 1, price_ticks=101), AmendOrder(ALICE, 9, price_ticks=101))
+    executed, amended, refused = venue.story(Batch(ALICE, commands))
+    assert executed == BatchExecuted(ALICE, (1, 1))
+    assert isinstance(amended, OrderAmended)
+    assert refused == AmendRejected(ALICE, 9, "", R.UNKNOWN_ORDER)

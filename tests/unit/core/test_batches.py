@@ -217,6 +217,14 @@ class TestAllOrNothing:
         assert venue.do(all_of(*orders)) == [BatchRejected(BOB, 1, R.TOO_MANY_OPEN_ORDERS)]
         assert venue.do(all_of(CancelOrder(BOB, 1), *orders))[0] == BatchExecuted(BOB, (1, 1, 1))
 
+    def test_a_batch_within_the_accounts_rates_is_executed(self, venue: Venue) -> None:
+        venue.do(SetAccountLimits(BOB, orders_per_second=1, messages_per_second=2))
+        commands = (CancelOrder(BOB, 1), limit(BOB, BUY, 95, 1))
+        assert venue.do(all_of(*commands))[0] == BatchExecuted(BOB, (1, 1))
+        assert venue.do(all_of(CancelOrder(BOB, 3))) == [
+            BatchRejected(BOB, 0, R.TOO_MANY_MESSAGES_A_SECOND)
+        ]
+
     def test_post_only_looks_at_the_book_as_it_is(self, venue: Venue) -> None:
         post_only = OrderOptions(post_only=PostOnly.REJECT)
         order = PlaceOrder(BOB, SYMBOL, BUY, LIMIT, GTC, 110, 1, "", post_only)

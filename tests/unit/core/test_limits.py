@@ -165,6 +165,17 @@ class TestRates:
         (refused,) = engine.apply(limit(BOB, BUY, 100, 1), venue.time_ns)
         assert refused == OrderRejected(BOB, SYMBOL, "", R.TOO_MANY_ORDERS_A_SECOND)
 
+    def test_an_account_may_have_either_limit_alone(self, venue: Venue) -> None:
+        venue.do(SetAccountLimits(BOB, orders_per_second=1))
+        for _ in range(9):
+            assert venue.do(CancelOrder(BOB, 99))[0].reason is R.UNKNOWN_ORDER  # type: ignore[union-attr]
+        venue.limit(BOB, BUY, 100, 1)
+        (refused,) = venue.limit(BOB, BUY, 100, 1)
+        assert refused == OrderRejected(BOB, SYMBOL, "", R.TOO_MANY_ORDERS_A_SECOND)
+        venue.do(SetAccountLimits(BOB, messages_per_second=99))
+        for _ in range(3):
+            assert isinstance(venue.limit(BOB, BUY, 100, 1)[0], OrderAccepted)
+
     def test_new_limits_go_on_with_the_counts(self, venue: Venue) -> None:
         venue.limit(BOB, BUY, 100, 1)
         venue.do(SetAccountLimits(BOB, messages_per_second=1))

@@ -10,7 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from orderbook.core.commands import (
+    AmendOrder,
+    Batch,
     BustTrade,
+    CancelAllAfter,
     CancelAllOrders,
     CancelOrder,
     Command,
@@ -18,14 +21,24 @@ from orderbook.core.commands import (
     Deposit,
     OpenEpoch,
     PlaceOrder,
+    ReplaceOrder,
+    SetAccountLimits,
     SetAccountStatus,
     SetFeeSchedule,
+    SetKillSwitch,
     SetPhase,
     SetReferencePrice,
     SetSchedule,
     Withdraw,
 )
-from orderbook.core.events import CancelRejected, CommandRejected, OrderRejected, Trade
+from orderbook.core.events import (
+    AmendRejected,
+    BatchRejected,
+    CancelRejected,
+    CommandRejected,
+    OrderRejected,
+    Trade,
+)
 from orderbook.core.rejects import MESSAGES, RejectReason
 from orderbook.core.snapshot import state_hash
 from orderbook.core.terms import FeeTier
@@ -210,6 +223,42 @@ CASES = [
         limit(BOB, BUY, 1, 1),
         (limit(BOB, BUY, 1, 1), limit(BOB, BUY, 1, 1), limit(BOB, BUY, 1, 1)),
     ),
+    Case(R.KILL_SWITCH, limit(BOB, BUY, 1, 1), (SetKillSwitch(BOB, True),)),
+    Case(R.KILL_SWITCH, limit(BOB, BUY, 1, 1), (SetKillSwitch(0, True),)),
+    Case(
+        R.TOO_MANY_ORDERS_A_SECOND,
+        limit(BOB, BUY, 1, 1),
+        (SetAccountLimits(BOB, orders_per_second=1), limit(BOB, BUY, 1, 1)),
+    ),
+    *(
+        Case(
+            R.TOO_MANY_MESSAGES_A_SECOND,
+            command,
+            (SetAccountLimits(BOB, messages_per_second=1), limit(BOB, BUY, 1, 1)),
+        )
+        for command in (
+            limit(BOB, BUY, 1, 1),
+            CancelOrder(BOB, 1),
+            AmendOrder(BOB, 1, price_ticks=2),
+            ReplaceOrder(1, limit(BOB, BUY, 2, 1)),
+            Batch(BOB, (CancelOrder(BOB, 1),), all_or_nothing=True),
+        )
+    ),
+    Case(R.AMEND_NOT_ALLOWED, AmendOrder(ALICE, 1, stop_ticks=5), (ASK,)),
+    Case(R.INVALID_ORDER, AmendOrder(ALICE, 1), (ASK,)),
+    Case(R.INVALID_ORDER, ReplaceOrder(1, limit(ALICE, BUY, 1, 1)), (ASK,)),
+    Case(
+        R.QUANTITY_BELOW_FILLED,
+        AmendOrder(ALICE, 1, quantity_lots=2),
+        (ASK, limit(BOB, BUY, 100, 2)),
+    ),
+    Case(R.INVALID_BATCH, Batch(BOB, ())),
+    Case(
+        R.BATCH_CROSSES_ITSELF,
+        Batch(BOB, (limit(BOB, BUY, 9, 1), limit(BOB, SELL, 9, 1)), all_or_nothing=True),
+    ),
+    Case(R.INVALID_TIMEOUT, CancelAllAfter(BOB, 1)),
+    Case(R.INVALID_LIMITS, SetAccountLimits(BOB, max_open_orders=-1)),
     Case(R.UNKNOWN_ORDER, CancelOrder(BOB, 7)),
     Case(R.UNKNOWN_ORDER, CancelOrder(BOB, 0, "")),
     Case(R.UNKNOWN_ORDER, CancelOrder(BOB, -1, "")),
@@ -292,6 +341,9 @@ def test_a_refusal_has_its_reason_and_changes_nothing(case: Case) -> None:
         PlaceOrder: OrderRejected,
         CancelOrder: CancelRejected,
         CancelAllOrders: CancelRejected,
+        AmendOrder: AmendRejected,
+        ReplaceOrder: OrderRejected,
+        Batch: BatchRejected,
     }
     assert type(event) is expected.get(type(case.command), CommandRejected)
     assert event.reason is case.reason
