@@ -12,6 +12,7 @@ from unittest.mock import patch
 from orderbook.core import bands
 from orderbook.core.balances import Balance, Ledger
 from orderbook.core.book import Book
+from orderbook.core.entry import OrderEntry
 from orderbook.core.events import Event, Trade
 from orderbook.core.matching import Matcher
 from orderbook.core.order import Order
@@ -127,14 +128,14 @@ def events_come_in_the_order_of_memory_addresses() -> Iterator[None]:
 
 @_breaks("I6")
 def a_crossing_order_rests() -> Iterator[None]:
-    match = Matcher.match
+    match = OrderEntry._match_within
 
-    def blind(matcher: Matcher, taker: Order, limit_ticks: int, *rest: Any) -> Any:
-        if taker.order_id % 5 == 0:
+    def blind(entry: OrderEntry, bands_: bands.Bands, order: Order, *rest: Any) -> Any:
+        if order.order_id % 3 == 0:
             return None
-        return match(matcher, taker, limit_ticks, *rest)
+        return match(entry, bands_, order, *rest)
 
-    with patch.object(Matcher, "match", blind):
+    with patch.object(OrderEntry, "_match_within", blind):
         yield
 
 
