@@ -47,8 +47,14 @@ class Auction:
 
 
 def book_changed(venue: Venue, book: Book) -> None:
-    """Orders of a collecting auction changed: what it would do is published a moment later."""
+    """Orders of an auction changed: what it would do is published a moment later.
+
+    Not while it uncrosses, which ends what it collected.
+    """
     symbol = book.instrument.symbol
+    auction = book.auction
+    if auction is None or auction.left_lots:
+        return
     if not venue.timers.time_of(TimerKind.INDICATION, symbol):
         venue.timers.set(TimerKind.INDICATION, symbol, venue.time_ns + INDICATION_INTERVAL_NS)
 

@@ -186,8 +186,7 @@ class OrderEntry:
         if book.instrument.status is InstrumentStatus.POST_ONLY:
             crosses = meets(book, order.side, order.price_ticks) is not None
             return CancelReason.POST_ONLY if crosses else None
-        if book.auction is not None:
-            book_changed(self._venue, book)
+        book_changed(self._venue, book)
         return None
 
     def rest(self, order: Order) -> None:

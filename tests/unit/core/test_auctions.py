@@ -338,22 +338,40 @@ def test_stops_wait_for_trading_where_another_phase_follows_the_auction() -> Non
     assert trades(phase(venue, S.TRADING)) == [(100, 1, 3, 1)]
 
 
+def oco() -> tuple[PlaceOrder, PlaceOrder]:
+    """Carol's: four lots offered at 100, or sold from 80 down."""
+    stop_at_80 = OrderOptions(stop_ticks=80)
+    return (
+        PlaceOrder(CAROL, SYMBOL, SELL, LIMIT, GTC, 100, 4),
+        PlaceOrder(CAROL, SYMBOL, SELL, OrderType.STOP_MARKET, GTC, 0, 4, "", stop_at_80),
+    )
+
+
 def test_a_fill_in_an_auction_ends_the_other_order_of_an_oco() -> None:
     venue = Venue()
     phase(venue, S.OPENING_AUCTION)
-    pair = (
-        PlaceOrder(CAROL, SYMBOL, SELL, LIMIT, GTC, 100, 4),
-        PlaceOrder(
-            CAROL, SYMBOL, SELL, OrderType.STOP_MARKET, GTC, 0, 4, "", OrderOptions(stop_ticks=80)
-        ),
-    )
-    venue.do(PlaceOrderList(OrderListKind.OCO, pair))
+    venue.do(PlaceOrderList(OrderListKind.OCO, oco()))
     venue.limit(ALICE, BUY, 100, 1)
     events = phase(venue, S.TRADING)
     assert trades(events) == [(100, 1, 1, 3)]
     (ended,) = [event for event in events if isinstance(event, OrderCanceled)]
     assert (ended.order_id, ended.reason) == (2, CancelReason.OTHER_LEG)
     assert venue.balance(CAROL, "BTC") == (FUNDS_MINOR - 4 * LOT_MINOR, 3 * LOT_MINOR)
+
+
+def test_nothing_is_indicated_while_an_uncross_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other order of an OCO ends between two parts of the uncross."""
+    monkeypatch.setattr(uncross, "MAX_FILLS", 1)
+    venue = Venue()
+    phase(venue, S.OPENING_AUCTION)
+    venue.do(PlaceOrderList(OrderListKind.OCO, oco()))
+    for _ in range(2):
+        venue.limit(ALICE, BUY, 100, 1)
+    assert any(isinstance(event, OrderCanceled) for event in phase(venue, S.TRADING))
+    assert status(venue) is S.OPENING_AUCTION
+    assert trades(venue.do(AdvanceTime())) == [(100, 1, 1, 4)]
+    assert status(venue) is S.TRADING
+    assert catch_up(venue, 2 * INDICATION_INTERVAL_NS) == []
 
 
 def test_what_was_set_off_before_a_pause_ends_unless_it_may_rest() -> None:
