@@ -12,8 +12,10 @@ import pytest
 from orderbook.core import snapshot as module
 from orderbook.core.engine import Engine
 from orderbook.core.errors import SnapshotCorrupt
+from orderbook.core.invariants import check
 from orderbook.core.snapshot import restore, snapshot, state_hash, stored_hash
 from tests.unit.core.flow import make_flow, run
+from tests.unit.core.special_flow import SpecialFlow
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = make_flow(seed=7, count=1_500)
@@ -94,6 +96,25 @@ def test_a_forged_state_must_still_be_sound() -> None:
         restore(forged(next_order_id=1))
     with pytest.raises(SnapshotCorrupt, match="unknown"):
         restore(forged(accounts=[]))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_kind_of_order_survives_at_any_moment(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that is restored again and again answers as the one that runs on."""
+    monkeypatch.setattr("orderbook.core.triggers.MAX_TRIGGERS", 1 + seed % 3)
+    engine = restored = Engine()
+    flow = SpecialFlow(seed, funds_minor=50_000 if seed % 2 else 10**9)
+    for count in range(600):
+        command, time_ns = flow.next(engine)
+        events = engine.apply(command, time_ns)
+        check(engine)
+        if restored is not engine:
+            assert restored.apply(command, time_ns) == events
+        if count % 53 == 0 or engine.venue.agenda:
+            restored = restore(snapshot(engine))
+    assert snapshot(restored) == snapshot(engine)
 
 
 def test_another_format_is_refused() -> None:
