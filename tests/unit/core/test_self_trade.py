@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from orderbook.core.commands import PlaceOrder, SetAccountLimits
+from orderbook.core.commands import PlaceOrder, PlaceOrderList, SetAccountLimits
 from orderbook.core.events import (
     Event,
     OrderAccepted,
@@ -16,6 +16,7 @@ from orderbook.core.events import (
 from orderbook.core.terms import OrderOptions
 from orderbook.core.units import (
     CancelReason,
+    OrderListKind,
     OrderType,
     SelfTradePrevention,
     Side,
@@ -176,6 +177,19 @@ class TestDecrement:
             ("canceled", 1, 0, SELF),
         ]
         assert venue.engine.accounts[BOB].orders[2].remaining_lots == 2
+
+    def test_an_order_of_an_oco_that_gets_smaller_cancels_the_other_one(self, venue: Venue) -> None:
+        stop = PlaceOrder(
+            CAROL, SYMBOL, SELL, OrderType.STOP_MARKET, GTC, 0, 5, "", OrderOptions(stop_ticks=80)
+        )
+        legs = (limit(CAROL, SELL, 99, 5), stop)
+        venue.do(PlaceOrderList(OrderListKind.OCO, legs))
+        assert told(venue.story(order(CAROL, BUY, 99, 2, DECREMENT))) == [
+            ("prevented", 4, DECREMENT, 2),
+            ("canceled", 6, 0, SELF),
+            ("canceled", 5, 5, CancelReason.OTHER_LEG),
+        ]
+        assert venue.balance(CAROL, "BTC")[1] == 3 * LOT_MINOR
 
 
 def test_cancel_oldest_cancels_an_iceberg_with_what_does_not_show() -> None:
