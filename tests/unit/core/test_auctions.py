@@ -9,6 +9,7 @@ from orderbook.core import uncross
 from orderbook.core.auction import Indication, best_price
 from orderbook.core.commands import (
     AdvanceTime,
+    AmendOrder,
     PlaceOrder,
     PlaceOrderList,
     SetFeeSchedule,
@@ -153,6 +154,14 @@ def test_changes_are_published_together_after_a_moment_and_only_if_they_matter()
     assert catch_up(venue, venue.engine.next_due_ns) == []
     venue.cancel(ALICE, 1)
     assert catch_up(venue, venue.engine.next_due_ns) == [AuctionIndicated(SYMBOL, 0, 0, 0)]
+
+
+def test_a_smaller_quantity_is_published_too() -> None:
+    venue = crossed_venue()
+    catch_up(venue, venue.engine.next_due_ns)
+    venue.do(AmendOrder(BOB, 2, quantity_lots=2))
+    events = catch_up(venue, venue.engine.next_due_ns)
+    assert events == [AuctionIndicated(SYMBOL, 100, 2, 3)]
 
 
 def test_an_auction_publishes_at_once_what_was_collected_before() -> None:
