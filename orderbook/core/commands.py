@@ -65,7 +65,7 @@ class DefineInstrument(_Command, frozen=True):
     static_band_ppm: int = 0
     """How far from the reference price a limit or a trade may be; 0: any distance."""
     dynamic_band_ppm: int = 0
-    """How far from the last trade (before the command) a trade may be; 0: any distance."""
+    """How far from the last trade (as it was before the order) a trade may be; 0: any distance."""
     pause_ns: int = 0
     """Length of the auction that a trade beyond the dynamic band sets off; 0: only the taker's
     remainder is canceled."""
