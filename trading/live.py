@@ -22,13 +22,19 @@ from market.errors import UnknownSymbol
 from market.live import Channel, FragmentConsumer, LatestSlot
 from market.replica import MarketChange, get_market_hub
 from orderbook.core.events import (
+    AmendRejected,
     BalanceChanged,
     CancelRejected,
     CommandRejected,
     Event,
     OrderAccepted,
+    OrderAmended,
+    OrderArmed,
     OrderCanceled,
     OrderRejected,
+    OrderTriggered,
+    SelfTradePrevented,
+    StopMoved,
 )
 from orderbook.gateway.feed import get_feed
 from orderbook.gateway.protocol import PublishedBatch
@@ -56,12 +62,18 @@ _in_thread = partial(DatabaseSyncToAsync, thread_sensitive=False, executor=_thre
 _OWN_EVENTS = (
     BalanceChanged,
     OrderAccepted,
+    OrderAmended,
+    OrderArmed,
     OrderCanceled,
     OrderRejected,
+    OrderTriggered,
+    SelfTradePrevented,
+    StopMoved,
+    AmendRejected,
     CancelRejected,
     CommandRejected,
 )
-"""A trade changes the balances of both its accounts, so it needs no place here."""
+"""A trade, and a bust, change the balances of both accounts, so they need no place here."""
 
 
 class SymbolChannel(Channel):

@@ -15,7 +15,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.errors import TradingNotAllowed
@@ -27,10 +27,11 @@ from orderbook.core.events import InstrumentDefined
 from orderbook.errors import InvalidInput, NotFound, VenueError
 from orderbook.gateway.pagination import PageRequest, decode_cursor
 from trading import selectors, services
+from trading.amend_form import AmendForm, amend_form, amend_from_form, form_of
 from trading.order_entry import SIDES, Reference
 from trading.order_state import STATUSES
 from trading.panels import account_context, market_context
-from trading.presentation import fill_row, order_row, units_text
+from trading.presentation import STATUS_WORDS, fill_row, order_row, units_text
 from trading.ticket import KINDS, Ticket, blank_ticket, place_from_form
 
 ORDERS_PER_PAGE = 50
@@ -111,12 +112,9 @@ def _ticket_context(instrument: InstrumentDefined, ticket: Ticket) -> dict[str, 
 @_signed_in
 @require_POST
 def place(request: HttpRequest, symbol: str) -> HttpResponse:
-    try:
-        require_trading(request.user)
-    except TradingNotAllowed as refusal:
-        if request.headers.get("HX-Request"):
-            return _words(refusal)
-        raise PermissionDenied(refusal.message) from refusal
+    refusal = _refusal_to_trade(request)
+    if refusal is not None:
+        return refusal
     instrument = _instrument(symbol)
     ticket = place_from_form(_account_id(request), instrument.symbol, request.POST)
     if request.headers.get("HX-Request"):
@@ -150,11 +148,13 @@ def cancel(request: HttpRequest, order_id: int) -> HttpResponse:
 @require_POST
 def cancel_all(request: HttpRequest) -> HttpResponse:
     symbol = request.POST.get("symbol", "")
+    side = SIDES.get(request.POST.get("side", ""))
     where = f"on {_instrument(symbol).symbol}" if symbol else "on every market"
+    what = f"{side.value} orders" if side else "orders"
     return _answer_cancel(
         request,
-        lambda: services.cancel_all_blocking(_account_id(request), symbol),
-        lambda canceled: f"{len(canceled)} orders {where} were canceled.",
+        lambda: services.cancel_all_blocking(_account_id(request), symbol, side),
+        lambda canceled: f"{len(canceled)} {what} {where} were canceled.",
     )
 
 
@@ -216,7 +216,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
         "filters": filters.urlencode(),
         "chosen": chosen,
         "symbols": known,
-        "statuses": [(status, status.replace("_", " ").capitalize()) for status in STATUSES],
+        "statuses": [(status, STATUS_WORDS[status]) for status in STATUSES],
     }
     return render(request, "trading/orders.html", context)
 
@@ -237,16 +237,67 @@ def _cursor(request: HttpRequest) -> tuple[int, ...] | None:
 @login_required
 @require_safe
 def order_detail(request: HttpRequest, order_id: int) -> HttpResponse:
+    return _order_page(request, order_id)
+
+
+def _order_page(
+    request: HttpRequest, order_id: int, amend_form: AmendForm | None = None
+) -> HttpResponse:
     if order_id > MAX_ORDER_ID:
         raise Http404
     account_id = _account_id(request)
     order = _or_404(lambda: selectors.order_of(account_id, Reference(order_id)))
     instrument = _instrument(order.symbol)
     fills = selectors.fills_of(account_id, PageRequest(FILLS_OF_ORDER), order_id=order.id)
+    amend_form = amend_form or form_of(order, instrument)
     context = {
         "order": order_row(order, instrument),
         "instrument": instrument,
+        "legs": [order_row(leg, instrument) for leg in selectors.list_of(order)],
         "fills": [fill_row(fill, instrument) for fill in fills.results],
         "more_fills": fills.next is not None,
+        "amend": amend_form,
     }
-    return render(request, "trading/order.html", context)
+    return render(request, "trading/order.html", context, status=amend_form.status)
+
+
+# -- amends ---------------------------------------------------------------------------------------
+
+
+@_signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def amend(request: HttpRequest, order_id: int) -> HttpResponse:
+    """GET: the form, for the trade page. POST: amends."""
+    if order_id > MAX_ORDER_ID:
+        raise Http404
+    if request.method != "POST":
+        form = _or_404(lambda: amend_form(_account_id(request), order_id))
+        return _amend_fragment(request, form)
+    refusal = _refusal_to_trade(request)
+    if refusal is not None:
+        return refusal
+    form = _or_404(lambda: amend_from_form(_account_id(request), order_id, request.POST))
+    if request.headers.get("HX-Request"):
+        return _amend_fragment(request, form)
+    if not form.result:
+        return _order_page(request, order_id, form)
+    messages.success(request, form.result)
+    return redirect(_next_page(request))
+
+
+def _amend_fragment(request: HttpRequest, form: AmendForm) -> HttpResponse:
+    if not form.fields and not form.result and not form.error:
+        form = form._replace(error="This order can no longer be amended.")
+    context = {"amend": form, "is_live": True}
+    return render(request, "trading/partials/amend.html", context, status=form.status)
+
+
+def _refusal_to_trade(request: HttpRequest) -> HttpResponse | None:
+    """The answer to who may look but not trade; None to who may."""
+    try:
+        require_trading(request.user)
+    except TradingNotAllowed as refusal:
+        if request.headers.get("HX-Request"):
+            return _words(refusal)
+        raise PermissionDenied(refusal.message) from refusal
+    return None

@@ -27,7 +27,13 @@ FILLS_SHOWN = 50
 TOASTS_SHOWN = 4
 TOAST_AGE_NS = 10 * NS_PER_SECOND
 """Older news is in the list of notifications only."""
-TOAST_KINDS = (Notification.Kind.FILL, Notification.Kind.CANCEL, Notification.Kind.REJECT)
+TOAST_KINDS = (
+    Notification.Kind.FILL,
+    Notification.Kind.CANCEL,
+    Notification.Kind.REJECT,
+    Notification.Kind.TRIGGER,
+    Notification.Kind.BUST,
+)
 
 BOOK_PANELS = ("strip", "ladder")
 """Those that change without a trade."""

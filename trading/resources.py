@@ -59,7 +59,7 @@ def _fee_text(fee_minor: int, asset: str, instrument: InstrumentDefined) -> str:
     return minor_to_text(fee_minor, decimals)
 
 
-def _given_asset(side: str, instrument: InstrumentDefined) -> str:
+def given_asset(side: str, instrument: InstrumentDefined) -> str:
     """The asset that an order pays with, in which its rebates are paid."""
     return instrument.quote if side == BUY else instrument.base
 
@@ -94,7 +94,7 @@ def order_resource(order: OrderState, instrument: InstrumentDefined) -> dict[str
         "average_price": average_price(order, instrument),
         "fee": _fee_text(order.fee_minor, asset, instrument),
         "fee_asset": asset,
-        "rebate": _fee_text(order.rebate_minor, _given_asset(order.side, instrument), instrument),
+        "rebate": _fee_text(order.rebate_minor, given_asset(order.side, instrument), instrument),
         "post_only": order.post_only,
         "self_trade_prevention": order.self_trade,
         "expires_at": iso_time(order.expire_ns) if order.expire_ns else None,

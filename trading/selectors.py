@@ -35,6 +35,8 @@ PROJECTION = "trading"
 """Name of the projection that writes the tables (its cursor's key)."""
 ID_CHUNK = 10_000
 """Most ids in one query, where the database does not set a lower limit."""
+MAX_LIST_ORDERS = 3
+"""A bracket: entry, take-profit and stop."""
 MAX_OPEN_LISTED = 500
 """Most open orders that ``open_orders`` gives unless told otherwise."""
 
@@ -169,6 +171,30 @@ def fills_of(
                 found[id_] = structs.replace(fill, is_busted=True)
     newest_first = sorted(found.values(), key=lambda fill: fill.id, reverse=True)
     return page_of(newest_first[: page.limit + 1], page.limit, lambda fill: (fill.id,))
+
+
+def fills_of_trades(account_id: int, trade_ids: Iterable[int]) -> list[FillState]:
+    """The account's sides of these trades, oldest first."""
+    wanted = set(trade_ids)
+    cursor = tail.cursor_of(PROJECTION)
+    rows = Fill.objects.filter(account_id=account_id, trade_id__in=wanted)
+    found = {row[0]: FillState(*row) for row in rows.values_list(*FILL_FIELDS)}
+    for fill in fills_of_account(tail.records_after(cursor, account_id), account_id):
+        if fill.trade_id in wanted:
+            found[fill.id] = fill
+    return [found[id_] for id_ in sorted(found)]
+
+
+def list_of(order: OrderState) -> list[OrderState]:
+    """All orders of the order's list, itself among them; empty where it is on its own.
+
+    A list's orders are accepted by one command, so their ids follow one another.
+    """
+    if not order.list_id:
+        return []
+    ids = range(order.list_id, order.list_id + MAX_LIST_ORDERS)
+    found = current_orders(order.account_id, ids)
+    return [found[id_] for id_ in sorted(found) if found[id_].list_id == order.list_id]
 
 
 def load_orders(ids: Iterable[int], account_id: int | None = None) -> dict[int, OrderState]:

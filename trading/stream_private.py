@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from channels.db import database_sync_to_async
+from msgspec import structs
 
 from accounts.presentation import balance_rows
 from accounts.selectors import Balance, asset_decimals, balances_of
@@ -21,13 +22,21 @@ from accounts.tokens import abearer
 from market import instruments
 from market.errors import AuthenticationNeeded
 from market.stream_channels import Channel, Identity, Subscriber, encode_frame
-from orderbook.core.events import BalanceChanged, OrderAccepted, OrderCanceled, Trade
+from orderbook.core.events import BalanceChanged, OrderAccepted, Trade, TradeBusted
 from orderbook.gateway.feed import Feed, get_feed
 from orderbook.gateway.pagination import PageRequest
 from orderbook.gateway.protocol import PublishedBatch
+from orderbook.gateway.tail import accounts_of
 from orderbook.projections import Recorded
 from trading import selectors
-from trading.order_state import OrderState, fills_of_account, fold
+from trading.order_state import (
+    FillState,
+    OrderState,
+    busted_trade_ids,
+    fills_of_account,
+    fold,
+    touched_ids,
+)
 from trading.resources import fill_resource, order_resource
 
 logger = logging.getLogger(__name__)
@@ -127,10 +136,14 @@ class PrivateChannel(Channel):
 
 
 def _symbols(records: Sequence[Recorded]) -> set[str]:
-    return {
-        record.event.symbol
+    """Of the orders and trades that the events are about."""
+    found = {
+        record.event.trade.symbol for record in records if isinstance(record.event, TradeBusted)
+    }
+    return found | {
+        record.event.symbol  # type: ignore[union-attr]
         for record in records
-        if isinstance(record.event, OrderAccepted | Trade | OrderCanceled)
+        if touched_ids((record,))
     }
 
 
@@ -203,13 +216,18 @@ class OrdersChannel(PrivateChannel):
                     others.add(event.taker_order_id)
             elif isinstance(event, OrderAccepted):
                 accepted.add(event.order_id)
-            elif isinstance(event, OrderCanceled):
-                others.add(event.order_id)
+            else:
+                others |= touched_ids((record,))
         return accepted, others
 
 
 class FillsChannel(PrivateChannel):
-    """The newest fills, then each further one."""
+    """The newest fills, then each further one; again, and flagged, where the venue undid it."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._busted: dict[int, list[FillState]] = {}
+        """Own sides of busted trades, by trade, on their way to the sockets."""
 
     def read(self) -> dict[str, object]:
         fills = selectors.fills_of(self.account_id, PageRequest(SNAPSHOT_FILLS)).results
@@ -217,20 +235,25 @@ class FillsChannel(PrivateChannel):
         return {"fills": rows}
 
     def lacks(self, records: Sequence[Recorded]) -> bool:
-        return _lacks_instrument(records)
+        return not busted_trade_ids(records) <= self._busted.keys() or _lacks_instrument(records)
 
     def load(self, records: Sequence[Recorded]) -> None:
+        busted = busted_trade_ids(records)
+        fills = selectors.fills_of_trades(self.account_id, busted)
+        self._busted = {trade_id: [] for trade_id in busted}
+        for fill in fills:
+            self._busted[fill.trade_id].append(structs.replace(fill, is_busted=True))
         for symbol in _symbols(records):
             instruments.lookup(symbol)
 
     def rows(self, records: Sequence[Recorded]) -> list[Row]:
-        return [
-            fill_resource(fill, instruments.lookup(fill.symbol))
-            for fill in fills_of_account(records, self.account_id)
-        ]
+        fills = fills_of_account(records, self.account_id)
+        for trade_id in sorted(busted_trade_ids(records)):
+            fills += self._busted.pop(trade_id)
+        return [fill_resource(fill, instruments.lookup(fill.symbol)) for fill in fills]
 
     def forget(self) -> None:
-        """Nothing is kept."""
+        self._busted.clear()
 
 
 def _numbered(balances: list[Balance]) -> list[Row]:
@@ -330,12 +353,8 @@ class PrivateChannels:
         found: dict[int, list[Recorded]] = {}
         for sequence, time_ns, events in batch.entries:
             for index, event in enumerate(events):
-                if isinstance(event, Trade):
-                    accounts = {event.maker_account_id, event.taker_account_id}
-                else:
-                    accounts = {getattr(event, "account_id", 0)}
-                for account_id in accounts & self._accounts.keys():
-                    record = Recorded(sequence, index, time_ns, event)
+                record = Recorded(sequence, index, time_ns, event)
+                for account_id in accounts_of(record) & self._accounts.keys():
                     found.setdefault(account_id, []).append(record)
         return found
 

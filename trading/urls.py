@@ -13,5 +13,6 @@ urlpatterns = [
     path("orders/", pages.order_list, name="orders"),
     path("orders/cancel-all/", pages.cancel_all, name="cancel_all"),
     path("orders/<int:order_id>/", pages.order_detail, name="order"),
+    path("orders/<int:order_id>/amend/", pages.amend, name="amend"),
     path("orders/<int:order_id>/cancel/", pages.cancel, name="cancel"),
 ]
