@@ -30,8 +30,9 @@ class Lifecycle:
             order.book.waiting.remove(order)
         elif special.stage is Stage.SET_OFF:
             venue.agenda.remove(order)
-        elif special.stage is Stage.PENDING and order.book.waiting is not None:
-            order.book.waiting.unregister(order)
+        else:
+            assert special.stage is Stage.PENDING
+            order.book.waiting_orders().unregister(order)
         if held_minor:
             venue.ledger.release(order.funds, held_minor)
         del order.account.orders[order.order_id]
@@ -54,27 +55,23 @@ class Lifecycle:
         self.forget(order)
 
     def shrink(self, order: Order, lots: int) -> None:
-        """Makes an open order smaller, what does not show first; it keeps its place."""
+        """Makes a resting order smaller, what does not show first; it keeps its place."""
         held_minor = order.held_minor()
         level = order.level
+        assert level is not None
         shown_lots = lots
         special = order.special
         if special is not None:
             hidden_lots = min(lots, special.reserve_lots)
             special.reserve_lots -= hidden_lots
             shown_lots -= hidden_lots
-            if level is not None:
-                level.reserve_lots -= hidden_lots
-        if level is None:
-            order.remaining_lots -= shown_lots
-        elif shown_lots:
+            level.reserve_lots -= hidden_lots
+        if shown_lots:
             order.book.reduce(order, shown_lots)
         if order.book.auction is not None:
             book_changed(self._venue, order.book)
         order.quantity_lots -= lots
-        released_minor = held_minor - order.held_minor()
-        if released_minor:
-            self._venue.ledger.release(order.funds, released_minor)
+        self._venue.ledger.release(order.funds, held_minor - order.held_minor())
 
     def note_fill(self, order: Order, order_list: OrderList, trade: Trade) -> None:
         """An order of a list traded."""

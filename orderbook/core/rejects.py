@@ -83,7 +83,8 @@ MESSAGES: dict[RejectReason, str] = {
     RejectReason.QUANTITY_TOO_LARGE: "The quantity is larger than the instrument's maximum.",
     RejectReason.INVALID_PRICE: "The price must be a positive multiple of the tick size.",
     RejectReason.INVALID_TIME_IN_FORCE: (
-        "A market order is IOC or FOK; a post-only or iceberg order is one that may rest."
+        "A market order is IOC or FOK, by quote amount IOC; a post-only or iceberg order, and one "
+        "that waits for a stop price, is GTC, DAY or GTD."
     ),
     RejectReason.NO_LIQUIDITY: (
         "There is no order on the other side for a market order to trade with."
@@ -92,7 +93,7 @@ MESSAGES: dict[RejectReason, str] = {
         "Price times quantity is below the instrument's minimum notional."
     ),
     RejectReason.NOTIONAL_TOO_LARGE: (
-        "Price times quantity is more than the venue may hold of the quote asset."
+        "Price times quantity is more than the instrument or the venue allows."
     ),
     RejectReason.INSUFFICIENT_BALANCE: (
         "The available balance does not cover the order or the withdrawal."
@@ -117,12 +118,15 @@ MESSAGES: dict[RejectReason, str] = {
     RejectReason.INVALID_ORDER: (
         "The order has a field that its type does not take, or lacks one that it needs."
     ),
-    RejectReason.INVALID_STOP_PRICE: "The stop price must be a positive multiple of the tick size.",
+    RejectReason.INVALID_STOP_PRICE: (
+        "The stop price must be a positive multiple of the tick size; a trailing stop needs a last "
+        "or reference price to start from."
+    ),
     RejectReason.STOP_WOULD_TRIGGER: (
         "The last trade is at or beyond the stop price already; use a market or limit order."
     ),
     RejectReason.INVALID_DISPLAY_QUANTITY: (
-        "The display quantity must be at least a hundredth of the order and smaller than it."
+        "The display quantity must be at least a hundredth of the order and no larger than it."
     ),
     RejectReason.INVALID_EXPIRE_TIME: (
         "A GTD order needs an expiry in the future; other orders take none."

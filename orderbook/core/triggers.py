@@ -60,11 +60,9 @@ class Triggers:
         self._moved.clear()
 
     def waits_for_uncross(self) -> bool:
-        """Whether the agenda must wait: an exit must not join an uncross that is under way."""
-        agenda = self._venue.agenda
-        if not agenda:
-            return False
-        item = agenda[0]
+        """Whether what comes next on the agenda must wait: an exit of a bracket must not join an
+        uncross that is under way."""
+        item = self._venue.agenda[0]
         if not isinstance(item, OrderList):
             return False
         auction = item.orders[0].book.auction
@@ -80,8 +78,7 @@ class Triggers:
     def _look_at(self, book: Book, events: list[Event]) -> None:
         """Moves a book's trailing stops and sets off what its last trade sets off."""
         waiting, last_ticks = book.waiting, book.last_ticks
-        if waiting is None:
-            return
+        assert waiting is not None
         for order in waiting.follow(last_ticks):
             self._moved[order.order_id] = order
         order_or_none = waiting.pop_set_off(last_ticks)

@@ -21,6 +21,7 @@ from orderbook.core.commands import (
     Deposit,
     OpenEpoch,
     PlaceOrder,
+    PlaceOrderList,
     ReplaceOrder,
     SetAccountLimits,
     SetAccountStatus,
@@ -49,10 +50,15 @@ from orderbook.core.units import (
     MAX_OPEN_ORDERS,
     MAX_PRICE_TICKS,
     MAX_SUPPLY_MINOR,
+    MAX_TRAILING_STOPS,
+    MAX_TRIGGERS,
     AccountStatus,
     CancelReason,
     InstrumentStatus,
+    OrderType,
+    PostOnly,
 )
+from tests.unit.core.special_orders import GTD, STOP_MARKET, oco, order, stop, trailing
 from tests.unit.core.venue import (
     ALICE,
     BOB,
@@ -173,7 +179,27 @@ CASES = [
     Case(R.INVALID_PRICE, limit(BOB, BUY, 0, 1)),
     Case(R.INVALID_PRICE, limit(BOB, SELL, -1, 1)),
     Case(R.INVALID_PRICE, limit(BOB, BUY, MAX_PRICE_TICKS + 1, 1)),
-    Case(R.INVALID_PRICE, market(BOB, BUY, 1, GTC, price_ticks=5), (ASK,)),
+    Case(R.INVALID_PRICE, market(BOB, BUY, 1, GTC, price_ticks=-5), (ASK,)),
+    Case(R.INVALID_PRICE, market(BOB, BUY, 1, price_ticks=MAX_PRICE_TICKS + 1), (ASK,)),
+    Case(R.INVALID_ORDER, order(BOB, BUY, STOP_MARKET, 0, 1)),
+    Case(R.INVALID_STOP_PRICE, trailing(BOB, SELL, 5, 1)),
+    Case(R.INVALID_DISPLAY_QUANTITY, order(BOB, BUY, OrderType.LIMIT, 5, 1, display_lots=2)),
+    Case(R.INVALID_EXPIRE_TIME, limit(BOB, BUY, 5, 1, GTD)),
+    Case(R.STOP_WOULD_TRIGGER, stop(BOB, SELL, 100, 1), (ASK, BID)),
+    Case(
+        R.POST_ONLY_WOULD_TRADE,
+        order(BOB, BUY, OrderType.LIMIT, 100, 1, post_only=PostOnly.REJECT),
+        (ASK,),
+    ),
+    Case(
+        R.TOO_MANY_TRAILING_STOPS, trailing(BOB, SELL, 5, 1), (ASK, BID, trailing(BOB, SELL, 5, 1))
+    ),
+    Case(R.INVALID_LIST, oco(limit(BOB, BUY, 5, 1))),
+    Case(
+        R.INSUFFICIENT_BALANCE,
+        oco(limit(BOB, SELL, 200, MAX_LOTS), stop(BOB, SELL, 50, MAX_LOTS)),
+        (ASK, BID, Withdraw(BOB, "BTC", FUNDS_MINOR - 1, "")),
+    ),
     Case(R.INVALID_TIME_IN_FORCE, market(BOB, BUY, 1, GTC)),
     Case(R.NO_LIQUIDITY, market(BOB, BUY, 1)),
     Case(R.NO_LIQUIDITY, market(BOB, SELL, 1), (ASK,)),
@@ -326,7 +352,12 @@ def low_limit_of_open_orders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orderbook.core.accounts.MAX_OPEN_ORDERS", 3)
 
 
-@pytest.mark.usefixtures("low_limit_of_open_orders")
+@pytest.fixture
+def low_limit_of_trailing_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orderbook.core.risk_special.MAX_TRAILING_STOPS", 1)
+
+
+@pytest.mark.usefixtures("low_limit_of_open_orders", "low_limit_of_trailing_stops")
 @pytest.mark.parametrize("case", CASES, ids=_name)
 def test_a_refusal_has_its_reason_and_changes_nothing(case: Case) -> None:
     venue = Venue()
@@ -344,6 +375,7 @@ def test_a_refusal_has_its_reason_and_changes_nothing(case: Case) -> None:
         AmendOrder: AmendRejected,
         ReplaceOrder: OrderRejected,
         Batch: BatchRejected,
+        PlaceOrderList: OrderRejected,
     }
     assert type(event) is expected.get(type(case.command), CommandRejected)
     assert event.reason is case.reason
@@ -361,6 +393,8 @@ def test_the_rules_document_every_code_and_limit() -> None:
     assert f"{MAX_OPEN_ORDERS:,}" in rules
     assert f"{CLIENT_ORDER_ID_MEMORY:,}" in rules
     assert f"{MAX_FILLS:,}" in rules
+    assert f"{MAX_TRIGGERS:,}" in rules
+    assert f"{MAX_TRAILING_STOPS:,}" in rules
     assert [reason.value for reason in CancelReason if reason.value not in rules] == []
 
 
@@ -371,7 +405,7 @@ BREAKS_EVERY_RULE_FROM: list[tuple[RejectReason, PlaceOrder]] = [
     (R.DUPLICATE_CLIENT_ORDER_ID, limit(BOB, BUY, 0, 0, client_order_id="used")),
     (R.INVALID_QUANTITY, market(BOB, BUY, 0, GTC, 5)),
     (R.QUANTITY_TOO_LARGE, market(BOB, BUY, MAX_LOTS + 1, GTC, 5)),
-    (R.INVALID_PRICE, market(BOB, BUY, MAX_LOTS, GTC, 5)),
+    (R.INVALID_PRICE, market(BOB, BUY, MAX_LOTS, GTC, -5)),
     (R.INVALID_TIME_IN_FORCE, market(BOB, BUY, MAX_LOTS, GTC)),
     (R.NO_LIQUIDITY, market(BOB, BUY, MAX_LOTS)),
 ]
@@ -413,11 +447,11 @@ def test_an_order_that_cannot_rest_is_not_limited_by_open_orders() -> None:
 
 def test_a_refusal_repeats_no_malformed_text() -> None:
     venue = Venue()
-    (order,) = venue.do(limit(BOB, BUY, 1, 1, symbol="<script>" * 9, client_order_id="\x00"))
+    (refused,) = venue.do(limit(BOB, BUY, 1, 1, symbol="<script>" * 9, client_order_id="\x00"))
     (cancel,) = venue.do(CancelOrder(BOB, 0, "\x00" * 999))
     (deposit,) = venue.do(Deposit(BOB, "a" * 999, 1, ""))
     (defined,) = venue.do(instrument(symbol="\x00"))
-    assert order == OrderRejected(BOB, "", "", R.UNKNOWN_SYMBOL)
+    assert refused == OrderRejected(BOB, "", "", R.UNKNOWN_SYMBOL)
     assert cancel == CancelRejected(BOB, 0, "", R.UNKNOWN_ORDER)
     assert deposit == CommandRejected(BOB, "Deposit", "", R.UNKNOWN_ASSET)
     assert defined == CommandRejected(0, "DefineInstrument", "", R.INVALID_DEFINITION)
@@ -425,5 +459,5 @@ def test_a_refusal_repeats_no_malformed_text() -> None:
 
 def test_a_refusal_repeats_what_is_well_formed() -> None:
     venue = Venue()
-    (order,) = venue.do(limit(BOB, BUY, 1, 1, symbol="NO-SUCH", client_order_id="a.b:c/d_e-f"))
-    assert order == OrderRejected(BOB, "NO-SUCH", "a.b:c/d_e-f", R.UNKNOWN_SYMBOL)
+    (refused,) = venue.do(limit(BOB, BUY, 1, 1, symbol="NO-SUCH", client_order_id="a.b:c/d_e-f"))
+    assert refused == OrderRejected(BOB, "NO-SUCH", "a.b:c/d_e-f", R.UNKNOWN_SYMBOL)
