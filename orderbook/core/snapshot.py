@@ -17,7 +17,7 @@ from orderbook.core.engine import Engine
 from orderbook.core.errors import InvariantBroken, SnapshotCorrupt
 from orderbook.core.events import InstrumentDefined
 from orderbook.core.invariants import check
-from orderbook.core.order import Order, OrderList, Special, Stage
+from orderbook.core.order import Order, Stage
 from orderbook.core.phases import expires_ns
 from orderbook.core.rates import RateLimits
 from orderbook.core.snapshot_markets import (
@@ -28,15 +28,18 @@ from orderbook.core.snapshot_markets import (
     restore_market,
     restore_volumes,
 )
-from orderbook.core.terms import OrderOptions
+from orderbook.core.snapshot_orders import (
+    PackedList,
+    PackedOrder,
+    pack_lists,
+    pack_order,
+    restore_lists,
+    unpack_order,
+)
 from orderbook.core.timers import TimerKind, Timers
 from orderbook.core.units import (
     AccountStatus,
-    OrderListKind,
-    OrderType,
     SelfTradePrevention,
-    Side,
-    TimeInForce,
 )
 
 FORMAT = "rialto-snapshot-2"
@@ -49,43 +52,12 @@ class _File(Struct, frozen=True, array_like=True):
     state: bytes
 
 
-class _Special(Struct, frozen=True, array_like=True):
-    type: OrderType
-    time_in_force: TimeInForce
-    options: OrderOptions
-    stage: Stage
-    reserve_lots: int
-    stop_ticks: int
-    best_ticks: int
-    covered_minor: int
-
-
-class _Order(Struct, frozen=True, array_like=True):
-    order_id: int
-    account_id: int
-    side: Side
-    price_ticks: int
-    quantity_lots: int
-    remaining_lots: int
-    priority: int
-    client_order_id: str
-    special: _Special | None
-
-
-class _List(Struct, frozen=True, array_like=True):
-    list_id: int
-    list_kind: OrderListKind
-    filled_lots: int
-    received_minor: int
-    order_ids: list[int]
-
-
 class _Book(Struct, frozen=True, array_like=True):
     instrument: InstrumentDefined
     update_id: int
-    orders: list[_Order]
+    orders: list[PackedOrder]
     """Bids best first, then asks best first; oldest first at one price."""
-    others: list[_Order]
+    others: list[PackedOrder]
     """Open orders that stand in no level, by id."""
     last_ticks: int
     reference_ticks: int
@@ -121,7 +93,7 @@ class _State(Struct, frozen=True, array_like=True):
     """(account_id, client_order_id), the first to be forgotten first"""
     kill_switch: bool
     busted_trade_ids: list[int]
-    lists: list[_List]
+    lists: list[PackedList]
     """By id."""
     agenda: list[int]
     """Ids of orders; of a list, negated."""
@@ -195,7 +167,9 @@ def _state_bytes(engine: Engine) -> bytes:
             ],
             kill_switch=engine.venue.kill_switch,
             busted_trade_ids=sorted(engine.venue.busted_trade_ids),
-            lists=_pack_lists(engine),
+            lists=pack_lists(
+                order for account in engine.accounts.values() for order in account.orders.values()
+            ),
             agenda=[
                 item.order_id if isinstance(item, Order) else -item.list_id
                 for item in engine.venue.agenda
@@ -260,64 +234,17 @@ def _elsewhere(engine: Engine) -> dict[Book, list[Order]]:
 
 def _pack_book(book: Book, others: list[Order], timers: Timers) -> _Book:
     orders = [
-        _pack_order(order) for side in (book.bids, book.asks) for level in side for order in level
+        pack_order(order) for side in (book.bids, book.asks) for level in side for order in level
     ]
     return _Book(
         book.instrument,
         book.update_id,
         orders,
-        [_pack_order(order) for order in others],
+        [pack_order(order) for order in others],
         book.last_ticks,
         book.reference_ticks,
         pack_market(book, timers),
     )
-
-
-def _pack_order(order: Order) -> _Order:
-    special = order.special
-    return _Order(
-        order.order_id,
-        order.account.account_id,
-        order.side,
-        order.price_ticks,
-        order.quantity_lots,
-        order.remaining_lots,
-        order.priority,
-        order.client_order_id,
-        None if special is None else _pack_special(special),
-    )
-
-
-def _pack_special(special: Special) -> _Special:
-    return _Special(
-        special.type,
-        special.time_in_force,
-        special.options,
-        special.stage,
-        special.reserve_lots,
-        special.stop_ticks,
-        special.best_ticks,
-        special.covered_minor,
-    )
-
-
-def _pack_lists(engine: Engine) -> list[_List]:
-    lists = {
-        order.special.order_list.list_id: order.special.order_list
-        for account in engine.accounts.values()
-        for order in account.orders.values()
-        if order.special is not None and order.special.order_list is not None
-    }
-    return [
-        _List(
-            list_id,
-            order_list.list_kind,
-            order_list.filled_lots,
-            order_list.received_minor,
-            [order.order_id for order in order_list.orders],
-        )
-        for list_id, order_list in sorted(lists.items())
-    ]
 
 
 def _engine(state: _State) -> Engine:
@@ -351,7 +278,9 @@ def _engine(state: _State) -> Engine:
     engine.venue.kill_switch = state.kill_switch
     engine.venue.busted_trade_ids.update(state.busted_trade_ids)
     placed = _restore_books(engine, state.books)
-    _restore_lists(engine, state, placed)
+    lists = restore_lists(state.lists, placed)
+    for item_id in state.agenda:
+        engine.venue.agenda.append(placed[item_id] if item_id > 0 else lists[-item_id])
     return engine
 
 
@@ -363,12 +292,12 @@ def _restore_books(engine: Engine, books: list[_Book]) -> _Placed:
         book.reference_ticks = packed.reference_ticks
         restore_market(packed.market, book, engine.venue.timers)
         for item in packed.orders:
-            order = _unpack_order(item, engine.accounts[item.account_id], book)
+            order = unpack_order(item, engine.accounts[item.account_id], book)
             book.rest(order)
             order.priority = item.priority
             orders.append(order)
         for item in packed.others:
-            order = _unpack_order(item, engine.accounts[item.account_id], book)
+            order = unpack_order(item, engine.accounts[item.account_id], book)
             _restore_elsewhere(order)
             orders.append(order)
         book.restart_updates(packed.update_id)
@@ -390,46 +319,3 @@ def _restore_elsewhere(order: Order) -> None:
         order.book.waiting_orders().add(order)
     elif order.special.stage is Stage.PENDING:
         order.book.waiting_orders().register(order)
-
-
-def _restore_lists(engine: Engine, state: _State, placed: _Placed) -> None:
-    lists: dict[int, OrderList] = {}
-    for packed in state.lists:
-        order_list = lists[packed.list_id] = OrderList(packed.list_id, packed.list_kind)
-        order_list.filled_lots = packed.filled_lots
-        order_list.received_minor = packed.received_minor
-        for order_id in packed.order_ids:
-            special = placed[order_id].special
-            assert special is not None
-            special.order_list = order_list
-            order_list.orders.append(placed[order_id])
-    for item_id in state.agenda:
-        engine.venue.agenda.append(placed[item_id] if item_id > 0 else lists[-item_id])
-
-
-def _unpack_order(packed: _Order, account: Account, book: Book) -> Order:
-    instrument = book.instrument
-    order = Order(
-        packed.order_id,
-        account,
-        book,
-        account.balances[instrument.quote if packed.side is Side.BUY else instrument.base],
-        packed.side,
-        packed.price_ticks,
-        packed.quantity_lots,
-        packed.client_order_id,
-    )
-    order.remaining_lots = packed.remaining_lots
-    if packed.special is not None:
-        order.special = _unpack_special(packed.special)
-    return order
-
-
-def _unpack_special(packed: _Special) -> Special:
-    special = Special(packed.type, packed.time_in_force, packed.options)
-    special.stage = packed.stage
-    special.reserve_lots = packed.reserve_lots
-    special.stop_ticks = packed.stop_ticks
-    special.best_ticks = packed.best_ticks
-    special.covered_minor = packed.covered_minor
-    return special
