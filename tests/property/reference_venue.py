@@ -227,7 +227,8 @@ class ReferenceVenue:
 
     def plan(self, command: PlaceOrder) -> list[tuple[Order, int]]:
         """The fills that the order would have now."""
-        limit = None if command.type is OrderType.MARKET else command.price_ticks
+        any_price = command.type is OrderType.MARKET and command.price_ticks == 0
+        limit = None if any_price else command.price_ticks
         left, fills = command.quantity_lots, []
         for maker in self.opposite(command.symbol, command.side, limit):
             lots = min(left, maker.left)
@@ -252,7 +253,7 @@ class ReferenceVenue:
         need(lots <= rules.max_quantity_lots, R.QUANTITY_TOO_LARGE)
         gtc = command.time_in_force is TimeInForce.GTC
         if command.type is OrderType.MARKET:
-            need(price == 0, R.INVALID_PRICE)
+            need(0 <= price <= 10**12, R.INVALID_PRICE)
             need(not gtc, R.INVALID_TIME_IN_FORCE)
             fills = self.plan(command)
             need(bool(fills), R.NO_LIQUIDITY)
@@ -261,8 +262,7 @@ class ReferenceVenue:
             need(1 <= price <= 10**12, R.INVALID_PRICE)
             notional = price * lots * rules.tick_lot_minor
         need(notional >= rules.min_notional_minor, R.NOTIONAL_TOO_SMALL)
-        limit = command.type is OrderType.LIMIT
-        need(not limit or notional <= self.max_supply, R.NOTIONAL_TOO_LARGE)
+        need(notional <= self.max_supply, R.NOTIONAL_TOO_LARGE)
         asset, amount = self.cost(symbol, command.side, price, lots)
         if command.side is Side.BUY:
             amount = notional
