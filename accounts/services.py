@@ -241,13 +241,7 @@ def _deposit_demo_funds(user: User) -> None:
 
 
 def _carry_out(command: Command) -> Answer:
-    """Submits; a command that came too late was not executed, which is as good as unavailable."""
-    try:
-        return raise_if_refused(get_gateway().submit_blocking(command))
-    except CommandRefused as refused:
-        if refused.reason is RejectReason.DEADLINE_PASSED:
-            raise EngineUnavailable from refused
-        raise
+    return raise_if_refused(get_gateway().submit_blocking(command))
 
 
 # -- what operators do -----------------------------------------------------------------------------

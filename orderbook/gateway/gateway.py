@@ -4,7 +4,7 @@ Commands are collected while earlier ones are under way and sent in batches: at 
 batches are unanswered at a time, and that window is what makes batches form under load. The queue
 may lose anything, so what is not answered is sent again with the same command id until its
 deadline; the engine executes an id once. A caller is told "refused" or "executed" only by an answer
-of the engine, which is sent after the journal's commit.
+of the engine that stands in the journal.
 """
 
 import asyncio
@@ -350,7 +350,8 @@ class Gateway:
         if not part.future.done():
             now = asyncio.get_running_loop().time()
             metrics.GATEWAY_COMMAND_SECONDS.observe(now - part.since)
-            part.future.set_result([part.answers[one] for one in part.command_ids])
+            if not part.settle():
+                metrics.GATEWAY_UNKNOWN.inc(len(part.command_ids))
 
     def _leave_batch(self, part: Part) -> None:
         batch, part.batch = part.batch, None

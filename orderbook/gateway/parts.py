@@ -8,6 +8,12 @@ from django.conf import settings
 from orderbook.errors import InvalidInput, OutcomeUnknown
 from orderbook.gateway.protocol import MAX_BATCH_COMMANDS, Answer, Envelope, encode
 
+CLOCKS_DISAGREE = (
+    "The engine found the command's deadline passed or too far ahead, so the outcome is unknown; "
+    "are the clocks of the venue's hosts in step? Ask for the order by its client_order_id before "
+    "sending it again."
+)
+
 
 class Part:
     """Commands submitted together that travel in one message, and whoever waits for their answers.
@@ -45,6 +51,20 @@ class Part:
         self.possible_sends = 0
         """Sends that may have reached the queue; at 0 the commands were certainly not executed."""
         self.batch: Batch | None = None
+
+    def settle(self) -> bool:
+        """Tells the caller the answers, once all are there; False where it learns nothing certain.
+
+        A refusal for the deadline stands in no journal: another leader, whose clock says something
+        else, may execute a copy that is still under way. So it promises nothing. Where clocks agree
+        nobody notices, because the caller is given up at its deadline anyway.
+        """
+        answers = [self.answers[one] for one in self.command_ids]
+        if all(answer.sequence for answer in answers):
+            self.future.set_result(answers)
+            return True
+        self.future.set_exception(OutcomeUnknown(CLOCKS_DISAGREE))
+        return False
 
 
 class Batch:

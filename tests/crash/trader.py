@@ -23,7 +23,7 @@ MARKETS = {"BTC-USDT": (65_000, "0.00"), "ETH-USDT": (3_200, "0.0")}
 """Symbol: middle price, and the beginning of a random quantity of a few hundred USDT."""
 HALF_WIDTH = 8
 """Prices lie within so many whole units of the middle: narrow, so that much trades."""
-CERTAIN_CODES = {"engine_unavailable", "database_unavailable", "deadline_passed"}
+CERTAIN_CODES = {"engine_unavailable", "database_unavailable"}
 """Codes of a 503 which promise that nothing was executed."""
 TYPES = (("limit", 70), ("market", 8), ("ioc", 12), ("fok", 10))
 

@@ -11,6 +11,7 @@ from orderbook import journal
 from orderbook.core.events import OrderAccepted, OrderRejected
 from orderbook.core.rejects import RejectReason
 from orderbook.core.units import Side
+from orderbook.errors import OutcomeUnknown
 from orderbook.gateway import protocol
 from orderbook.worker import engine_worker, repeats
 from orderbook.worker.repeats import RecentAnswers
@@ -117,6 +118,21 @@ async def test_a_command_that_was_refused_for_its_deadline_is_never_executed_lat
         depth = await gateway.query(protocol.GetDepth("BTC-USDT"))
     assert isinstance(depth, protocol.Depth)
     assert depth.levels == []
+
+
+@pytest.mark.parametrize("ahead_s", [12, -3_600])
+async def test_a_refusal_for_the_deadline_promises_the_caller_nothing(
+    clock: Clock, ahead_s: int
+) -> None:
+    """Another leader, whose clock is right, may still execute a copy of the command."""
+    async with running_venue() as gateway:
+        clock.ahead_ns = ahead_s * SECOND_NS
+        with pytest.raises(OutcomeUnknown, match="clocks"):
+            await place(gateway, 1, Side.BUY, 100, 5)
+        with pytest.raises(OutcomeUnknown, match="clocks"):
+            await gateway.submit_many([limit_order(1, Side.BUY, 100, 5)] * 3)
+        clock.ahead_ns = 0
+        assert (await place(gateway, 1, Side.BUY, 100, 5)).sequence
 
 
 def test_the_memory_of_answers_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
