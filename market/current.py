@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError
 from market import selectors
 from market.errors import MarketDataUnavailable, UnknownSymbol
 from market.replica import MarketHub, get_market_hub
-from market.values import BookLevel, MarketView, Ticker, TradePrint
+from market.values import BookLevel, MarketSession, MarketView, Ticker, TradePrint
 from orderbook import journal
 from orderbook.core.units import Side
 from orderbook.errors import EngineUnavailable
@@ -27,14 +27,22 @@ class BookNow(NamedTuple):
     time_ns: int
     bids: tuple[BookLevel, ...]
     asks: tuple[BookLevel, ...]
+    session: MarketSession
 
 
 def book(symbol: str, levels: int) -> BookNow:
     """Best first. Raises EngineUnavailable where neither replica nor engine can answer."""
     view = _replica_view(symbol, levels)
     if view is not None:
-        return BookNow(view.sequence, view.update_id, view.time_ns, view.bids, view.asks)
+        return BookNow(
+            view.sequence, view.update_id, view.time_ns, view.bids, view.asks, view.session
+        )
     return _engine_book(symbol, levels)
+
+
+def session(symbol: str) -> MarketSession:
+    """Raises EngineUnavailable where neither replica nor engine can answer."""
+    return book(symbol, 0).session
 
 
 def trades(symbol: str, limit: int, before_trade_id: int | None) -> list[TradePrint]:
@@ -89,4 +97,5 @@ def _engine_book(symbol: str, levels: int) -> BookNow:
         depth.time_ns,
         tuple(sides[Side.BUY][:levels]),
         tuple(sides[Side.SELL][:levels]),
+        MarketSession(depth.until_ns, *depth.indication),
     )

@@ -4,11 +4,19 @@ The steps come from ``orderbook.gateway.decimals``; here they are kept as intege
 costs two string operations instead of two decimal divisions.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from market.values import NS_PER_SECOND, BookLevel, CandleBar, Ticker, TradePrint
+from market.values import (
+    NS_PER_SECOND,
+    BookLevel,
+    CandleBar,
+    MarketSession,
+    Ticker,
+    TradePrint,
+)
 from orderbook.core.events import InstrumentDefined
 from orderbook.gateway.decimals import lot_size, minor_to_text, places, tick_size
 
@@ -103,9 +111,35 @@ def market_resource(instrument: InstrumentDefined) -> dict[str, Any]:
         "lot_size": text.quantity(1),
         "min_notional": text.money(instrument.min_notional_minor),
         "max_quantity": text.quantity(instrument.max_quantity_lots),
-        "maker_fee": minor_to_text(instrument.maker_fee_ppm, FEE_PLACES),
-        "taker_fee": minor_to_text(instrument.taker_fee_ppm, FEE_PLACES),
+        "max_notional": _or_none(instrument.max_notional_minor, text.money),
+        "maker_fee": _fraction(instrument.maker_fee_ppm),
+        "taker_fee": _fraction(instrument.taker_fee_ppm),
+        "static_band": _or_none(instrument.static_band_ppm, _fraction),
+        "dynamic_band": _or_none(instrument.dynamic_band_ppm, _fraction),
+        "volatility_pause_ms": instrument.pause_ns // 1_000_000 or None,
     }
+
+
+def session_resource(instrument: InstrumentDefined, session: MarketSession) -> dict[str, Any]:
+    """An instrument's phase and what its auction would do, as the API and the stream show it."""
+    text = formatter(instrument)
+    has_price = session.price_ticks > 0
+    return {
+        "symbol": instrument.symbol,
+        "phase": instrument.status.value,
+        "until": time_text(session.until_ns) if session.until_ns else None,
+        "price": text.price(session.price_ticks) if has_price else None,
+        "volume": text.quantity(session.volume_lots),
+        "imbalance": text.quantity(session.imbalance_lots),
+    }
+
+
+def _or_none(number: int, text: Callable[[int], str]) -> str | None:
+    return text(number) if number else None
+
+
+def _fraction(ppm: int) -> str:
+    return minor_to_text(ppm, FEE_PLACES)
 
 
 def time_text(time_ns: int) -> str:
@@ -113,3 +147,11 @@ def time_text(time_ns: int) -> str:
     seconds, rest_ns = divmod(time_ns, NS_PER_SECOND)
     moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest_ns // 1_000)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def clock_text(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // NS_PER_SECOND, UTC).strftime("%H:%M:%S")
+
+
+def date_text(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // NS_PER_SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -55,7 +55,9 @@ def _view_without_replica(symbol: str) -> MarketView:
         book = current.book(symbol, LADDER_LEVELS)
     except VenueError:
         return view
-    return view._replace(update_id=book.update_id, bids=book.bids, asks=book.asks)
+    return view._replace(
+        update_id=book.update_id, bids=book.bids, asks=book.asks, session=book.session
+    )
 
 
 def sparklines() -> dict[str, Sparkline | None]:

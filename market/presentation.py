@@ -5,13 +5,13 @@ from ``market.formatting``; no float is involved.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
-from market.formatting import formatter
+from market.formatting import clock_text, formatter
+from market.session_text import AuctionText, PhaseText, auction_text, phase_text
 from market.values import NS_PER_SECOND, BookLevel, CandleBar, MarketView, Ticker, TradePrint
 from orderbook.core.events import InstrumentDefined
-from orderbook.core.units import InstrumentStatus, Side
+from orderbook.core.units import Side
 from orderbook.gateway.decimals import minor_to_text
 from orderbook.gateway.display import grouped
 
@@ -33,14 +33,6 @@ def quantity_text(instrument: InstrumentDefined, quantity_lots: int) -> str:
 def whole_money_text(minor: int, decimals: int) -> str:
     """Cut to whole units, for large sums whose fractions nobody reads."""
     return grouped(minor_to_text(minor, decimals)).partition(".")[0]
-
-
-def clock_text(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns // NS_PER_SECOND, UTC).strftime("%H:%M:%S")
-
-
-def date_text(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns // NS_PER_SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def hundredths_text(hundredths: int, *, signed: bool = False) -> str:
@@ -137,6 +129,9 @@ class Ladder(NamedTuple):
     """Highest first, as they stand above the spread."""
     bids: list[LadderRow]
     spread: SpreadText | None
+    is_crossed: bool
+    """An auction has collected orders that would trade with each other."""
+    auction: AuctionText | None
     last: str
     last_direction: str
     update_id: int
@@ -150,6 +145,8 @@ def ladder(view: MarketView, instrument: InstrumentDefined) -> Ladder:
         ladder_rows(Side.SELL, asks, instrument, deepest)[::-1],
         ladder_rows(Side.BUY, bids, instrument, deepest),
         spread_text(view, instrument),
+        view.spread_ticks is not None and view.spread_ticks <= 0,
+        auction_text(view, instrument),
         price_text(instrument, view.ticker.last_ticks),
         "" if newest is None else _direction(newest),
         view.update_id,
@@ -252,25 +249,7 @@ class MarketRow(NamedTuple):
     ask: str
     spread: SpreadText | None
     spark: Sparkline | None
-    status: str
-    status_class: str
-
-
-_STATUS = {
-    InstrumentStatus.PRE_OPEN: ("Pre-open", "warn"),
-    InstrumentStatus.OPENING_AUCTION: ("Opening auction", "warn"),
-    InstrumentStatus.TRADING: ("Trading", "good"),
-    InstrumentStatus.POST_ONLY: ("Post only", "warn"),
-    InstrumentStatus.CLOSING_AUCTION: ("Closing auction", "warn"),
-    InstrumentStatus.CANCEL_ONLY: ("Cancel only", "warn"),
-    InstrumentStatus.HALTED: ("Halted", "bad"),
-    InstrumentStatus.CLOSED: ("Closed", "bad"),
-}
-
-
-def status_text(instrument: InstrumentDefined) -> tuple[str, str]:
-    """Words and badge class."""
-    return _STATUS[instrument.status]
+    phase: PhaseText
 
 
 def market_row(
@@ -286,5 +265,5 @@ def market_row(
         price_text(instrument, ask.price_ticks if ask else None),
         spread_text(view, instrument),
         spark,
-        *status_text(instrument),
+        phase_text(view, instrument),
     )

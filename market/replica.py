@@ -8,18 +8,24 @@ given while a symbol is being fetched again after a gap.
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from channels.db import database_sync_to_async
 
 from market import instruments, selectors
-from market.book import DepthGap, ReplicaBook
+from market.book import DepthGap
 from market.errors import MarketDataUnavailable
 from market.rolling import RollingTicker
+from market.symbol_state import KEPT_TRADES, SessionEvent, SymbolState
 from market.values import MarketView, TradePrint
-from orderbook.core.events import InstrumentDefined, PhaseChanged, Trade
+from orderbook.core.events import (
+    AuctionIndicated,
+    AuctionUncrossed,
+    InstrumentDefined,
+    PhaseChanged,
+    Trade,
+)
 from orderbook.errors import VenueError
 from orderbook.gateway.feed import Feed, get_feed
 from orderbook.gateway.gateway import Gateway, get_gateway
@@ -27,12 +33,9 @@ from orderbook.gateway.protocol import Depth, DepthUpdate, GetDepth, PublishedBa
 
 logger = logging.getLogger(__name__)
 
-KEPT_TRADES = 100
-"""Last trades of a symbol that are kept for pages and snapshots."""
-MAX_BUFFERED = 50_000
-"""Updates that may wait for a symbol's snapshot; one more and the fetch starts over."""
 VIEW_LEVELS = 50
 MAX_LEVELS = 5_000
+_SESSION_EVENTS = frozenset({PhaseChanged, AuctionIndicated, AuctionUncrossed})
 RETRY_S = 0.5
 """Wait after a failed fetch."""
 FRESHNESS_WAIT_S = 0.1
@@ -51,63 +54,13 @@ class MarketChange(NamedTuple):
     """The symbol was fetched again: forget what was derived from it and take a new view."""
     definition: InstrumentDefined | None = None
     """The instrument is new, or its rules or its phase changed."""
+    session: tuple[SessionEvent, ...] = ()
+    """What happened to its phase and its auction."""
 
 
 class MarketListener(Protocol):
     def on_change(self, change: MarketChange) -> None:
         """Called on the loop; must return quickly. Comes only for symbols that have a view."""
-
-
-class _Symbol:
-    """One symbol's state. ``book`` is None while it is being fetched."""
-
-    def __init__(self, symbol: str) -> None:
-        self.symbol = symbol
-        self.book: ReplicaBook | None = None
-        self.ticker = RollingTicker(symbol)
-        self.ticker_read_to = 0
-        """Last sequence that the ticker already contained when it was read."""
-        self.trades: deque[TradePrint] = deque(maxlen=KEPT_TRADES)
-        self.sequence = 0
-        self.waiting_depth: list[DepthUpdate] = []
-        self.waiting_trades: list[TradePrint] = []
-        self.task: asyncio.Task[None] | None = None
-
-    def begin_fetch(self) -> None:
-        self.book = None
-        self.waiting_depth.clear()
-        self.waiting_trades.clear()
-
-    def buffer(self, depth: list[DepthUpdate], trades: list[TradePrint]) -> bool:
-        """Keeps what arrives during a fetch; False when there is too much of it."""
-        self.waiting_depth.extend(depth)
-        self.waiting_trades.extend(trades)
-        return len(self.waiting_depth) + len(self.waiting_trades) <= MAX_BUFFERED
-
-    def install(self, depth: Depth, history: list[TradePrint], ticker: RollingTicker) -> None:
-        """Takes a snapshot and what arrived meanwhile. Raises DepthGap where they do not join."""
-        book = ReplicaBook(depth)
-        for update in self.waiting_depth:
-            book.apply(update)
-        self.trades.clear()
-        self.trades.extend(reversed(history))
-        self.ticker = ticker
-        self.ticker_read_to = ticker.newest_minute.sequence if ticker.newest_minute else 0
-        for trade in self.waiting_trades:
-            self.add_trade(trade)
-        self.waiting_depth.clear()
-        self.waiting_trades.clear()
-        self.sequence = max(self.sequence, depth.sequence)
-        self.book = book
-
-    def add_trade(self, trade: TradePrint) -> bool:
-        """False where the history had the trade already; trade ids grow."""
-        if trade.sequence > self.ticker_read_to:
-            self.ticker.add(trade)
-        if self.trades and trade.trade_id <= self.trades[-1].trade_id:
-            return False
-        self.trades.append(trade)
-        return True
 
 
 class MarketHub:
@@ -117,7 +70,7 @@ class MarketHub:
         self._feed = feed
         self._gateway = gateway
         self._clock_ns = clock_ns
-        self._symbols: dict[str, _Symbol] = {}
+        self._symbols: dict[str, SymbolState] = {}
         self._listeners: list[MarketListener] = []
         self._reached: list[tuple[int, asyncio.Future[None]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -171,6 +124,7 @@ class MarketHub:
             tuple(reversed(state.trades)),
             state.ticker.at(now_ns),
             state.ticker.newest_minute,
+            state.session,
         )
 
     async def fresh_view(
@@ -214,6 +168,7 @@ class MarketHub:
         trades: dict[str, list[TradePrint]] = {}
         depth: dict[str, list[DepthUpdate]] = {}
         definitions: dict[str, InstrumentDefined] = {}
+        sessions: dict[str, list[SessionEvent]] = {}
         for sequence, time_ns, events in batch.entries:
             for event in events:
                 if type(event) is Trade:
@@ -224,17 +179,21 @@ class MarketHub:
                     definition = instruments.cache.hear(event, sequence)
                     if definition is not None:
                         definitions[event.symbol] = definition
+                if type(event) in _SESSION_EVENTS:
+                    self._follow(event, sequence)  # type: ignore[arg-type]
+                    sessions.setdefault(event.symbol, []).append(event)  # type: ignore
         for update in batch.depth:
             depth.setdefault(update.symbol, []).append(update)
         for symbol in definitions:
             self._know(symbol)
-        for symbol in {**definitions, **depth, **trades}:
+        for symbol in {**definitions, **sessions, **depth, **trades}:
             self._take(
                 batch,
                 symbol,
                 depth.get(symbol, []),
                 trades.get(symbol, []),
                 definitions.get(symbol),
+                tuple(sessions.get(symbol, ())),
             )
         self._wake_readers()
 
@@ -245,9 +204,15 @@ class MarketHub:
         if self._loop is not None and (self._start_task is None or self._start_task.done()):
             self._start_task = self._loop.create_task(self._load_instruments())
 
+    def _follow(self, event: SessionEvent, sequence: int) -> None:
+        """At once, also where the symbol is being fetched: a snapshot may be older than that."""
+        state = self._symbols.get(event.symbol)
+        if state is not None:
+            state.follow(event, sequence)
+
     def _know(self, symbol: str) -> None:
         if symbol not in self._symbols:
-            self._symbols[symbol] = state = _Symbol(symbol)
+            self._symbols[symbol] = state = SymbolState(symbol)
             self._fetch(state)
 
     def _take(
@@ -257,6 +222,7 @@ class MarketHub:
         depth: list[DepthUpdate],
         trades: list[TradePrint],
         definition: InstrumentDefined | None,
+        session: tuple[SessionEvent, ...],
     ) -> None:
         state = self._symbols.get(symbol)
         if state is None:
@@ -273,7 +239,7 @@ class MarketHub:
             state.buffer(depth, trades)
             return
         prints = tuple(trade for trade in trades if state.add_trade(trade))
-        if taken or prints or definition:
+        if taken or prints or definition or session:
             self._tell(
                 MarketChange(
                     symbol,
@@ -282,6 +248,7 @@ class MarketHub:
                     taken,
                     prints,
                     definition=definition,
+                    session=session,
                 )
             )
 
@@ -306,7 +273,7 @@ class MarketHub:
                 self._know(definition.symbol)
             return
 
-    def _fetch(self, state: _Symbol) -> None:
+    def _fetch(self, state: SymbolState) -> None:
         """Starts over: a fetch that is under way is given up, its answer may be too old."""
         state.begin_fetch()
         if state.task is not None:
@@ -316,7 +283,7 @@ class MarketHub:
             self._fetch_until_done(state), name=f"market-fetch-{state.symbol}"
         )
 
-    async def _fetch_until_done(self, state: _Symbol) -> None:
+    async def _fetch_until_done(self, state: SymbolState) -> None:
         while True:
             try:
                 depth = await self._gateway.query(GetDepth(state.symbol))

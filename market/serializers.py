@@ -37,13 +37,42 @@ class MarketSerializer(serializers.Serializer[Any]):
     symbol = serializers.CharField()
     base = serializers.CharField()
     quote = serializers.CharField()
-    status = serializers.ChoiceField([status.value for status in InstrumentStatus])
+    status = serializers.ChoiceField(
+        [status.value for status in InstrumentStatus], help_text="Its phase."
+    )
     tick_size = serializers.CharField(help_text="Price step, in the quote asset.")
     lot_size = serializers.CharField(help_text="Quantity step, in the base asset.")
     min_notional = serializers.CharField(help_text="Least price times quantity of an order.")
     max_quantity = serializers.CharField()
     maker_fee = serializers.CharField(help_text="Part of the amount received, 0.001 is 0.1 %.")
     taker_fee = serializers.CharField()
+    max_notional = serializers.CharField(
+        allow_null=True, help_text="Most price times quantity of an order."
+    )
+    static_band = serializers.CharField(
+        allow_null=True,
+        help_text="How far prices may be from the reference price; 0.1 is 10 %. Null: no limit.",
+    )
+    dynamic_band = serializers.CharField(
+        allow_null=True, help_text="How far a trade may be from the last one. Null: no limit."
+    )
+    volatility_pause_ms = serializers.IntegerField(
+        allow_null=True,
+        help_text="Length of the auction that a trade beyond the dynamic band sets off.",
+    )
+
+
+class SessionSerializer(serializers.Serializer[Any]):
+    symbol = serializers.CharField()
+    phase = serializers.ChoiceField([status.value for status in InstrumentStatus])
+    until = serializers.DateTimeField(allow_null=True, help_text="When a volatility auction ends.")
+    price = serializers.CharField(
+        allow_null=True, help_text="Indicative price; null where nothing would trade."
+    )
+    volume = serializers.CharField(help_text="What would trade at that price.")
+    imbalance = serializers.CharField(
+        help_text="At that price: buy quantity less sell quantity that could trade."
+    )
 
 
 class MarketListSerializer(serializers.Serializer[Any]):

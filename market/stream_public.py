@@ -1,4 +1,4 @@
-"""The public channels: depth@SYMBOL, trades@SYMBOL and ticker@SYMBOL.
+"""The public channels: depth@SYMBOL, trades@SYMBOL, ticker@SYMBOL and auction@SYMBOL.
 
 Changes are gathered for a few milliseconds and sent as one frame: at once when the channel was
 quiet, else at most every ``*_EVERY_S``. A depth frame covers all update ids from
@@ -12,16 +12,18 @@ from weakref import WeakValueDictionary
 
 from market import instruments
 from market.errors import MarketDataUnavailable, UnknownChannel
-from market.formatting import formatter, time_text
+from market.formatting import formatter, session_resource, time_text
 from market.replica import MAX_LEVELS, MarketChange, MarketHub, get_market_hub
 from market.stream_channels import Channel, Identity, Subscriber, encode_frame
 from market.values import BookLevel, MarketView, TradePrint
+from orderbook.core.events import AuctionUncrossed
 from orderbook.core.units import Side
 from orderbook.gateway.protocol import Level
 
 DEPTH_EVERY_S = 0.05
 TRADES_EVERY_S = 0.05
 TICKER_EVERY_S = 0.25
+AUCTION_EVERY_S = 0.1
 SNAPSHOT_TRADES = 50
 MAX_TRADES_IN_FRAME = 1_000
 """More trades than this between two frames: the older ones are left out, the newest shown by a
@@ -247,6 +249,54 @@ class TickerChannel(PublicChannel):
         }
 
 
+class AuctionChannel(PublicChannel):
+    """Phase, indicative price and imbalance as they are now; and each uncross as it happens."""
+
+    every_s = AUCTION_EVERY_S
+
+    def __init__(self, *args: Any) -> None:
+        self._changed = False
+        self._uncrossed: AuctionUncrossed | None = None
+        self._seq = 0
+        super().__init__(*args)
+
+    def take(self, change: MarketChange) -> bool:
+        self._changed = self._changed or bool(change.session)
+        for event in change.session:
+            if isinstance(event, AuctionUncrossed):
+                self._uncrossed = event
+        return self._changed
+
+    def gathered(self) -> dict[str, object] | None:
+        view = self._hub.view(self.symbol, 0) if self._changed else None
+        if view is None:
+            return None
+        self._seq += 1
+        frame = self.whole(view)
+        if (result := self._uncrossed) is not None:
+            text = self._formatter
+            frame["uncrossed"] = {
+                "price": text.price(result.price_ticks) if result.price_ticks else None,
+                "volume": text.quantity(result.volume_lots),
+                "imbalance": text.quantity(result.imbalance_lots),
+            }
+        return frame
+
+    def forget(self) -> None:
+        self._changed = False
+        self._uncrossed = None
+
+    def whole(self, view: MarketView) -> dict[str, object]:
+        instrument = instruments.cached(self.symbol)
+        if instrument is None:
+            raise MarketDataUnavailable
+        return {
+            "seq": self._seq,
+            "time": time_text(view.time_ns),
+            **session_resource(instrument, view.session),
+        }
+
+
 def _row(level: Level) -> BookLevel:
     return BookLevel(level.price_ticks, level.quantity_lots, level.order_count)
 
@@ -255,6 +305,7 @@ _KINDS: dict[str, type[PublicChannel]] = {
     "depth": DepthChannel,
     "trades": TradesChannel,
     "ticker": TickerChannel,
+    "auction": AuctionChannel,
 }
 
 

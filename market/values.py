@@ -143,8 +143,23 @@ class Ticker(NamedTuple):
         return magnitude if self.change_ticks >= 0 else -magnitude
 
 
+class MarketSession(NamedTuple):
+    """What a phase says beyond its name: its end, and what its auction would do now."""
+
+    until_ns: int = 0
+    """When a volatility auction ends; 0 where nothing is fixed."""
+    price_ticks: int = 0
+    """Indicative price of the auction that collects; 0 where nothing would trade."""
+    volume_lots: int = 0
+    imbalance_lots: int = 0
+    """At that price: buy quantity less sell quantity that could trade."""
+
+
 class MarketView(NamedTuple):
-    """One symbol at one moment. Bids and asks come best first, trades newest first."""
+    """One symbol at one moment. Bids and asks come best first, trades newest first.
+
+    The book is crossed or locked where an auction has collected orders that would trade.
+    """
 
     symbol: str
     sequence: int
@@ -157,6 +172,7 @@ class MarketView(NamedTuple):
     ticker: Ticker
     minute: CandleBar | None
     """The newest one-minute candle."""
+    session: MarketSession = MarketSession()
 
     @property
     def best_bid(self) -> BookLevel | None:

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from market import current, instruments, selectors, serializers
 from market.current import BookNow
-from market.formatting import Formatter, formatter, market_resource, time_text
+from market.formatting import Formatter, formatter, market_resource, session_resource, time_text
 from market.instruments import SYMBOL_PATTERN
 from market.replica import MAX_LEVELS
 from market.selectors import MAX_CANDLES, MAX_TRADES
@@ -188,6 +188,13 @@ class TradesView(PublicView):
         _, text = self.instrument(symbol)
         found = current.trades(symbol, limit, before)
         return Response({"symbol": symbol, "results": [text.trade(trade) for trade in found]})
+
+
+class SessionView(PublicView):
+    @_documented(serializers.SessionSerializer, summary="Phase, and what its auction would do now")
+    def get(self, request: Request, symbol: str) -> Response:
+        found, _ = self.instrument(symbol)
+        return Response(session_resource(found, current.session(symbol)))
 
 
 class CandlesView(PublicView):

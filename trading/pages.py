@@ -22,6 +22,7 @@ from accounts.errors import TradingNotAllowed
 from accounts.roles import require_trading
 from market import instruments
 from market.pages import view_from_thread
+from market.session_text import rules_text
 from market.values import CANDLE_INTERVALS_S
 from orderbook.core.events import InstrumentDefined
 from orderbook.errors import InvalidInput, NotFound, VenueError
@@ -96,6 +97,7 @@ def _trade_page(
         context |= account_context(_account_id(request), instrument)
     context |= _ticket_context(instrument, ticket)
     context["symbols"] = [known.symbol for known in instruments.all_instruments()]
+    context["rules"] = rules_text(instrument)
     context["intervals"] = list(CANDLE_INTERVALS_S)
     return render(request, "trading/trade.html", context, status=ticket.status)
 

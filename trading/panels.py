@@ -15,7 +15,8 @@ from accounts.models import Notification, User
 from accounts.notices import Notice
 from accounts.presentation import notification_rows
 from market import instruments
-from market.presentation import candle_text, ladder, status_text, ticker_text, trade_rows
+from market.presentation import candle_text, ladder, ticker_text, trade_rows
+from market.session_text import phase_text
 from market.values import NS_PER_SECOND, MarketView
 from orderbook.core.events import InstrumentDefined
 from orderbook.gateway.pagination import PageRequest
@@ -43,7 +44,6 @@ _FOLDER = "trading/partials"
 
 
 def market_context(view: MarketView, instrument: InstrumentDefined) -> dict[str, Any]:
-    status, status_class = status_text(instrument)
     shown = ladder(view, instrument)
     return {
         "instrument": instrument,
@@ -52,8 +52,7 @@ def market_context(view: MarketView, instrument: InstrumentDefined) -> dict[str,
         "ladder": shown,
         "trades": trade_rows(view, instrument),
         "candle": candle_text(view, instrument),
-        "status": status,
-        "status_class": status_class,
+        "phase": phase_text(view, instrument),
     }
 
 

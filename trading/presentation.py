@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from market.formatting import formatter
-from market.presentation import MISSING, clock_text, date_text
+from market.formatting import clock_text, date_text, formatter
+from market.presentation import MISSING
+from market.session_text import percent_text
 from orderbook.core.events import InstrumentDefined
-from orderbook.core.units import PPM, OrderType, PostOnly, SelfTradePrevention, TimeInForce
+from orderbook.core.units import OrderType, PostOnly, SelfTradePrevention, TimeInForce
 from orderbook.gateway.decimals import lot_size, places, tick_size
 from orderbook.gateway.display import grouped, money_text
 from trading.order_state import (
@@ -94,15 +95,9 @@ def units_text(instrument: InstrumentDefined) -> UnitsText:
         f"{tick.normalize():f}",
         f"{lot.normalize():f}",
         places(tick),
-        f"Fees {_percent(instrument.maker_fee_ppm)} maker, "
-        f"{_percent(instrument.taker_fee_ppm)} taker",
+        f"Fees {percent_text(instrument.maker_fee_ppm)} maker, "
+        f"{percent_text(instrument.taker_fee_ppm)} taker",
     )
-
-
-def _percent(ppm: int) -> str:
-    """1000 -> "0.1%"."""
-    whole, rest = divmod(ppm * 100, PPM)
-    return f"{whole}.{rest:06d}".rstrip("0").rstrip(".") + "%"
 
 
 class OrderRow(NamedTuple):

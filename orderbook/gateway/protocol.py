@@ -102,6 +102,10 @@ class Depth(Struct, frozen=True, array_like=True, tag=True):
     update_id: int
     time_ns: int
     levels: list[Level]
+    until_ns: int = 0
+    """When the instrument's volatility auction ends; 0 where none runs."""
+    indication: tuple[int, int, int] = (0, 0, 0)
+    """What its auction published last, as in ``AuctionIndicated``: price, volume, imbalance."""
 
 
 class Definitions(Struct, frozen=True, array_like=True, tag=True):

@@ -1,7 +1,9 @@
 """Answers to reads of the engine's memory."""
 
+from orderbook.core.auction import NOTHING
 from orderbook.core.engine import Engine
 from orderbook.core.snapshot import state_hash
+from orderbook.core.timers import TimerKind
 from orderbook.gateway.protocol import (
     Balances,
     Definitions,
@@ -28,12 +30,24 @@ def answer_query(engine: Engine, query: Query, sequence: int, epoch: int) -> Que
         case GetDepth(symbol):
             if symbol not in engine.books:
                 return QueryFailed("unknown_symbol", f"There is no instrument {symbol!r}.")
-            levels = [Level(*level) for level in engine.depth(symbol)]
-            update_id = engine.books[symbol].update_id
-            return Depth(symbol, sequence, update_id, engine.time_ns, levels)
+            return _depth(engine, symbol, sequence)
         case GetInstruments():
             return Definitions(sequence, engine.definitions())
         case GetBalances():
             return Balances(sequence, list(engine.balances()))
         case GetStateHash():
             return StateHash(sequence, state_hash(engine))
+
+
+def _depth(engine: Engine, symbol: str, sequence: int) -> Depth:
+    book = engine.books[symbol]
+    indicated = NOTHING if book.auction is None else book.auction.indicated
+    return Depth(
+        symbol,
+        sequence,
+        book.update_id,
+        engine.time_ns,
+        [Level(*level) for level in engine.depth(symbol)],
+        engine.venue.timers.time_of(TimerKind.PHASE_END, symbol),
+        (indicated.price_ticks, indicated.volume_lots, indicated.imbalance_lots),
+    )

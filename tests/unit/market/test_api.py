@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from msgspec import structs
 
-from market import replica
+from market import replica, symbol_state
 from market.projections import MarketProjection
 from market.replica import set_market_hub
 from market.rolling import RollingTicker
+from orderbook.core.units import InstrumentStatus
 from orderbook.errors import EngineUnavailable
 from orderbook.gateway.gateway import set_gateway
 from orderbook.models import ProjectionCursor
@@ -80,10 +82,54 @@ def test_a_market_shows_its_rules_as_decimals(market):
         "lot_size": "0.00001",
         "min_notional": "5.00000000",
         "max_quantity": "10000.00000",
+        "max_notional": None,
         "maker_fee": "0.000800",
         "taker_fee": "0.001000",
+        "static_band": None,
+        "dynamic_band": None,
+        "volatility_pause_ms": None,
     }
     assert get("/api/v1/markets")["results"] == [get(URL)]
+
+
+def test_a_market_shows_its_limits_bands_and_phase(gateway):
+    rules = {
+        "max_notional_minor": 10**14,
+        "static_band_ppm": 100_000,
+        "dynamic_band_ppm": 25_000,
+        "pause_ns": 300 * 10**9,
+        "status": InstrumentStatus.PRE_OPEN,
+    }
+    journal(1, T0, instrument(**rules))
+    shown = get(URL)
+    assert shown["status"] == "pre_open"
+    assert shown["max_notional"] == "1000000.00000000"
+    assert (shown["static_band"], shown["dynamic_band"]) == ("0.100000", "0.025000")
+    assert shown["volatility_pause_ms"] == 300_000
+
+
+def test_an_auction_shows_what_it_would_do(gateway):
+    """The book is crossed, and every route answers all the same."""
+    journal(1, T0, instrument(status=InstrumentStatus.OPENING_AUCTION))
+    crossed = depth(9, level("buy", 10_100, 5, 2), level("sell", 10_000, 3))
+    gateway.book = structs.replace(crossed, until_ns=T0, indication=(10_000, 3, 2))
+    assert get(f"{URL}/auction") == {
+        "symbol": SYMBOL,
+        "phase": "opening_auction",
+        "until": "2023-11-14T22:14:00.000000Z",
+        "price": "100.00",
+        "volume": "0.00003",
+        "imbalance": "0.00002",
+    }
+    assert get(f"{URL}/bbo")["spread"] == "-1.00"
+    assert get(f"{URL}/book")["bids"] == [["101.00", "0.00005", 2]]
+    assert get(f"{URL}/ticker")["last"] is None
+
+
+def test_outside_auctions_nothing_is_indicated(market):
+    shown = get(f"{URL}/auction")
+    assert (shown["phase"], shown["until"], shown["price"]) == ("trading", None, None)
+    assert (shown["volume"], shown["imbalance"]) == ("0.00000", "0.00000")
 
 
 def test_an_instrument_that_is_only_in_the_journal_is_listed(gateway):
@@ -257,7 +303,7 @@ def test_the_replica_is_asked_for_everything_that_is_in_the_journal(market):
 
 
 def test_a_replica_that_is_up_to_date_spares_the_engine(market):
-    state = replica._Symbol(SYMBOL)
+    state = symbol_state.SymbolState(SYMBOL)
     state.install(depth(12, level("buy", 9_950, 1)), [], RollingTicker(SYMBOL))
     source = replica.MarketHub(None, None)  # type: ignore[arg-type]
     source._symbols[SYMBOL] = state

@@ -3,12 +3,13 @@
 import asyncio
 
 import pytest
+from msgspec import structs
 
-from market import instruments, replica
+from market import instruments, replica, symbol_state
 from market.replica import MarketChange, MarketHub
 from market.rolling import RollingTicker
-from market.values import BookLevel
-from orderbook.core.events import PhaseChanged
+from market.values import BookLevel, MarketSession
+from orderbook.core.events import AuctionIndicated, AuctionUncrossed, PhaseChanged
 from orderbook.core.units import InstrumentStatus, PhaseReason
 from orderbook.errors import EngineUnavailable
 from tests.unit.market.builders import (
@@ -130,7 +131,7 @@ async def test_an_engine_that_does_not_answer_is_asked_again(hub, feed, gateway,
 
 
 async def test_too_much_during_a_fetch_starts_it_over(hub, feed, gateway, monkeypatch):
-    monkeypatch.setattr(replica, "MAX_BUFFERED", 3)
+    monkeypatch.setattr(symbol_state, "MAX_BUFFERED", 3)
     gateway.hold()
     feed.lose()
     asked = gateway.asked
@@ -256,3 +257,60 @@ async def test_a_hub_starts_from_the_tables_and_the_journal(feed: FakeFeed, gate
     await hub.stop()
     assert [one.trade_id for one in view.trades] == [2, 1]
     assert view.ticker[1:6] == (100, 110, 100, 110, 5)
+
+
+# -- phases and auctions ---------------------------------------------------------------------------
+
+_AUCTION = InstrumentStatus.OPENING_AUCTION
+_BY_BANDS = PhaseReason.VOLATILITY
+
+
+async def test_a_view_follows_an_auction_with_its_crossed_book_to_the_uncross(hub, feed):
+    recorder = Recorder(hub)
+    began = PhaseChanged(SYMBOL, _AUCTION, _BY_BANDS, T0 + 5)
+    feed.send(batch(11, began))
+    crossing = [update(11, 11, level("buy", 105, 4), level("sell", 100, 6))]
+    feed.send(batch(12, AuctionIndicated(SYMBOL, 100, 4, -2), updates=crossing))
+    view = hub.view(SYMBOL)
+    assert view.session == MarketSession(T0 + 5, 100, 4, -2)
+    assert (view.best_bid.price_ticks, view.best_ask.price_ticks) == (105, 100)
+    assert view.spread_ticks == -5
+    assert instruments.cached(SYMBOL).status is _AUCTION
+
+    ended = PhaseChanged(SYMBOL, InstrumentStatus.TRADING, PhaseReason.VOLATILITY_END)
+    uncrossed = AuctionUncrossed(SYMBOL, 100, 4, -2)
+    taken = [update(12, 13, level("buy", 105, 0), level("sell", 100, 2))]
+    feed.send(batch(13, uncrossed, trade(1, 100, 4), ended, updates=taken))
+    view = hub.view(SYMBOL)
+    assert view.session == MarketSession()
+    assert view.spread_ticks == 1
+    assert view.ticker.last_ticks == 100
+    assert [one.session for one in recorder.changes] == [
+        (began,),
+        (AuctionIndicated(SYMBOL, 100, 4, -2),),
+        (uncrossed, ended),
+    ]
+
+
+async def test_an_indication_alone_is_news(hub, feed):
+    recorder = Recorder(hub)
+    feed.send(batch(11, AuctionIndicated(SYMBOL, 99, 1, 0)))
+    assert len(recorder.changes) == 1
+    assert hub.view(SYMBOL).session.price_ticks == 99
+
+
+async def test_a_symbol_that_is_fetched_gets_its_session_from_the_engine(hub, feed, gateway):
+    gateway.book = structs.replace(depth(20), until_ns=T0, indication=(98, 3, 1))
+    feed.lose()
+    await eventually(lambda: hub.view(SYMBOL) is not None)
+    assert hub.view(SYMBOL).session == MarketSession(T0, 98, 3, 1)
+
+
+async def test_what_is_newer_than_the_snapshot_of_a_fetch_holds(hub, feed, gateway):
+    gateway.book = structs.replace(depth(20, sequence=20), indication=(98, 3, 1))
+    gateway.hold()
+    feed.lose()
+    feed.send(batch(21, AuctionIndicated(SYMBOL, 97, 2, 0)))
+    gateway.release()
+    await eventually(lambda: hub.view(SYMBOL) is not None)
+    assert hub.view(SYMBOL).session == MarketSession(0, 97, 2, 0)

@@ -14,8 +14,10 @@ from market import stream, stream_channels, stream_public
 from market.errors import AuthenticationNeeded
 from market.stream import StreamConsumer
 from market.stream_channels import Channel, Identity
+from orderbook.core.events import AuctionIndicated, AuctionUncrossed, PhaseChanged
+from orderbook.core.units import InstrumentStatus, PhaseReason
 from orderbook.errors import VenueError
-from tests.unit.market.builders import SYMBOL, batch, depth, eventually, level, trade, update
+from tests.unit.market.builders import SYMBOL, T0, batch, depth, eventually, level, trade, update
 
 # The consumer uses no tables, but channels looks after connections when a socket ends, and a thread
 # that an earlier test has used may still hold one.
@@ -23,6 +25,8 @@ pytestmark = pytest.mark.django_db(databases=["default", "journal"], transaction
 
 WAIT_S = 60.0
 DEPTH, TRADES, TICKER = f"depth@{SYMBOL}", f"trades@{SYMBOL}", f"ticker@{SYMBOL}"
+AUCTION = f"auction@{SYMBOL}"
+_OPENING = InstrumentStatus.OPENING_AUCTION
 
 
 class Client:
@@ -141,6 +145,37 @@ async def test_the_ticker_tells_its_newest_state(client, feed, monkeypatch):
     assert (change["last"], change["open"], change["change_percent"]) == ("0.99", "0.90", "10.00")
     assert (change["ask"], change["volume"]) == (["1.00", "0.00001"], "0.00004")
     assert change["seq"] == snapshot["seq"] + 1
+
+
+async def test_an_auction_is_followed_from_its_beginning_to_its_uncross(client, feed):
+    (snapshot,) = await client.subscribe(AUCTION)
+    assert (snapshot["type"], snapshot["phase"], snapshot["price"]) == ("snapshot", "trading", None)
+    feed.send(batch(11, PhaseChanged(SYMBOL, _OPENING, PhaseReason.VOLATILITY, T0)))
+    change = await client.read()
+    assert (change["phase"], change["seq"]) == ("opening_auction", snapshot["seq"] + 1)
+    assert change["until"] == "2023-11-14T22:14:00.000000Z"
+    crossed = [update(11, 11, level("buy", 110, 4), level("sell", 105, 6))]
+    feed.send(batch(12, AuctionIndicated(SYMBOL, 105, 4, -2), updates=crossed))
+    change = await client.read()
+    assert (change["price"], change["volume"], change["imbalance"]) == (
+        "1.05", "0.00004", "-0.00002",
+    )  # fmt: skip
+    assert "uncrossed" not in change
+    events = [AuctionUncrossed(SYMBOL, 105, 4, -2), trade(9, 105, 4)]
+    events.append(PhaseChanged(SYMBOL, InstrumentStatus.TRADING, PhaseReason.VOLATILITY_END))
+    feed.send(batch(13, *events))
+    change = await client.read()
+    assert (change["phase"], change["price"], change["until"]) == ("trading", None, None)
+    assert change["uncrossed"] == {"price": "1.05", "volume": "0.00004", "imbalance": "-0.00002"}
+
+
+async def test_a_crossed_book_reaches_depth_and_ticker_as_it_is(client, feed):
+    await client.subscribe(DEPTH, TICKER)
+    feed.send(batch(11, updates=[update(11, 11, level("buy", 110, 4))]))
+    changes = {frame["channel"]: frame for frame in [await client.read() for _ in range(2)]}
+    assert changes[DEPTH]["bids"] == [["1.10", "0.00004", 1]]
+    assert changes[TICKER]["bid"] == ["1.10", "0.00004"]
+    assert changes[TICKER]["ask"] == ["1.01", "0.00003"]
 
 
 async def test_after_a_gap_of_the_feed_every_channel_begins_anew(client, hub, feed, gateway):

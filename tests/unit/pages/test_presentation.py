@@ -11,7 +11,9 @@ from market.presentation import (
     spread_text,
     whole_money_text,
 )
-from market.values import BookLevel, CandleBar
+from market.session_text import phase_text, rules_text
+from market.values import BookLevel, CandleBar, MarketSession
+from orderbook.core.units import InstrumentStatus
 from orderbook.gateway.display import grouped, money_text
 from tests.unit.market.builders import instrument
 from trading.presentation import units_text
@@ -114,3 +116,60 @@ def test_a_sparkline_stays_in_its_box() -> None:
 
 def test_units_are_written_without_needless_zeros() -> None:
     assert units_text(INSTRUMENT) == ("0.01", "0.00001", 2, "Fees 0.08% maker, 0.1% taker")
+
+
+AUCTION = instrument(status=InstrumentStatus.OPENING_AUCTION)
+
+
+@pytest.mark.parametrize(
+    ("imbalance", "text", "side"),
+    [(2, "0.00002", "buy"), (-2, "0.00002", "sell"), (0, "0.00000", "")],
+)
+def test_an_auction_tells_price_volume_and_the_side_that_wants_more(
+    imbalance: int, text: str, side: str
+) -> None:
+    crossed = view([(105, 4)], [(100, 6)])._replace(session=MarketSession(0, 100, 4, imbalance))
+    shown = ladder(crossed, AUCTION)
+    assert shown.auction is not None
+    assert (shown.auction.price, shown.auction.volume) == ("1.00", "0.00004")
+    assert (shown.auction.imbalance, shown.auction.imbalance_side) == (text, side)
+    assert shown.is_crossed
+    assert shown.spread is None
+
+
+def test_an_auction_without_a_match_has_no_price_and_trading_has_no_auction() -> None:
+    apart = view([(99, 4)], [(100, 6)])
+    shown = ladder(apart, AUCTION).auction
+    assert shown is not None
+    assert (shown.price, shown.volume, shown.imbalance_side) == ("", "0.00000", "")
+    assert ladder(apart, INSTRUMENT).auction is None
+
+
+@pytest.mark.parametrize("status", list(InstrumentStatus))
+def test_every_phase_has_words_and_all_but_trading_an_explanation(status: InstrumentStatus) -> None:
+    shown = phase_text(view([], []), instrument(status=status))
+    assert shown.words
+    assert bool(shown.hint) is (status is not InstrumentStatus.TRADING)
+    assert shown.until == ""
+
+
+def test_a_volatility_auction_says_when_it_ends() -> None:
+    at_one = MarketSession(3_600 * 10**9)
+    shown = phase_text(view([], [])._replace(session=at_one), AUCTION)
+    assert (shown.words, shown.until) == ("Volatility auction", "01:00:00")
+
+
+def test_the_rules_name_the_bands_that_there_are() -> None:
+    names = [name for name, _ in rules_text(INSTRUMENT)]
+    assert names == ["Price step", "Quantity step", "Smallest order", "Largest quantity"]
+    banded = instrument(
+        max_notional_minor=10**14,
+        static_band_ppm=100_000,
+        dynamic_band_ppm=25_000,
+        pause_ns=1_500_000_000,
+    )
+    rules = dict(rules_text(banded))
+    assert rules["Largest order"] == "1,000,000.00 USDT"
+    assert rules["Static band"].startswith("10% ")
+    assert rules["Dynamic band"].startswith("2.5% ")
+    assert rules["Volatility auction"].startswith("1.5 s ")

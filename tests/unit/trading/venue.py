@@ -15,10 +15,11 @@ from orderbook.core.engine import Engine
 from orderbook.errors import VenueError
 from orderbook.gateway import tail
 from orderbook.gateway.gateway import Gateway, set_gateway
-from orderbook.gateway.protocol import Answer, Depth, GetDepth, Level
+from orderbook.gateway.protocol import Answer, Depth, GetDepth
 from orderbook.models import JournalBatch
 from orderbook.projections import registered
 from orderbook.worker.projector import Projector
+from orderbook.worker.queries import answer_query
 
 SYMBOL = "BTC-USDT"
 OTHER_SYMBOL = "ETH-USDT"
@@ -64,8 +65,9 @@ class Venue:
     def query_blocking(self, query: GetDepth) -> Depth:
         if self.down is not None:
             raise self.down
-        levels = [Level(*level) for level in self.engine.depth(query.symbol)]
-        return Depth(query.symbol, self.sequence, 0, self.time_ns, levels)
+        answer = answer_query(self.engine, query, self.sequence, 1)
+        assert isinstance(answer, Depth)
+        return answer
 
     def project(self) -> None:
         """Lets the tables catch up with the journal."""
