@@ -8,6 +8,8 @@ from rest_framework import serializers
 from market.values import CANDLE_INTERVALS_S
 from orderbook.core.units import InstrumentStatus, Side
 
+PHASES = tuple(status.value for status in InstrumentStatus)
+
 _LEVEL_SCHEMA: dict[str, Any] = {
     "type": "array",
     "description": "Price, quantity and number of orders.",
@@ -37,9 +39,7 @@ class MarketSerializer(serializers.Serializer[Any]):
     symbol = serializers.CharField()
     base = serializers.CharField()
     quote = serializers.CharField()
-    status = serializers.ChoiceField(
-        [status.value for status in InstrumentStatus], help_text="Its phase."
-    )
+    status = serializers.ChoiceField(PHASES, help_text="Its phase.")
     tick_size = serializers.CharField(help_text="Price step, in the quote asset.")
     lot_size = serializers.CharField(help_text="Quantity step, in the base asset.")
     min_notional = serializers.CharField(help_text="Least price times quantity of an order.")
@@ -64,7 +64,7 @@ class MarketSerializer(serializers.Serializer[Any]):
 
 class SessionSerializer(serializers.Serializer[Any]):
     symbol = serializers.CharField()
-    phase = serializers.ChoiceField([status.value for status in InstrumentStatus])
+    phase = serializers.ChoiceField(PHASES)
     until = serializers.DateTimeField(allow_null=True, help_text="When a volatility auction ends.")
     price = serializers.CharField(
         allow_null=True, help_text="Indicative price; null where nothing would trade."

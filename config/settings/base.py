@@ -169,7 +169,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
-        "InstrumentStatusEnum": "orderbook.core.units.InstrumentStatus",
+        "PhaseEnum": "market.serializers.PHASES",
         "OrderStatusEnum": "trading.order_state.STATUSES",
         "SideEnum": ["buy", "sell"],
     },
