@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from orderbook.core.auction import Auction
 from orderbook.core.book import Book
 from orderbook.core.commands import DefineAsset, DefineInstrument, OpenEpoch
 from orderbook.core.events import AssetDefined, EpochOpened, Event, InstrumentDefined
+from orderbook.core.phases import AUCTIONS
 from orderbook.core.refusals import command_rejected
 from orderbook.core.rejects import RejectReason
 from orderbook.core.text import asset_or_blank, is_asset, is_symbol, symbol_or_blank
@@ -112,7 +114,9 @@ class Definitions:
             return
         instrument = instrument_defined(command, self._venue.assets)
         if book is None:
-            self._venue.books[command.symbol] = Book(instrument)
+            self._venue.books[command.symbol] = book = Book(instrument)
+            if instrument.status in AUCTIONS:
+                book.auction = Auction()
         else:
             instrument = replace(instrument, status=book.instrument.status)
             book.define(instrument)

@@ -55,8 +55,9 @@ class Triggers:
                 self._lists.arm(item, events)
             else:
                 self._execute(item, events)
-        for _, order in sorted(self._moved.items()):
-            events.append(stop_moved(order))
+        for order_id, order in sorted(self._moved.items()):
+            if order_id in order.account.orders:  # else it was canceled meanwhile
+                events.append(stop_moved(order))
         self._moved.clear()
 
     def waits_for_uncross(self) -> bool:

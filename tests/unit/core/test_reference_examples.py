@@ -1,0 +1,65 @@
+"""Examples that the naive venue of the property tests found, as small as they come."""
+
+from orderbook.core.commands import AdvanceTime, PlaceOrder, PlaceOrderList
+from orderbook.core.events import (
+    AuctionIndicated,
+    OrderCanceled,
+    OrderTriggered,
+    StopMoved,
+    Trade,
+)
+from orderbook.core.snapshot import restore, snapshot, state_hash
+from orderbook.core.terms import OrderOptions
+from orderbook.core.units import (
+    INDICATION_INTERVAL_NS,
+    CancelReason,
+    InstrumentStatus,
+    OrderListKind,
+    OrderType,
+)
+from tests.unit.core.venue import (
+    ALICE,
+    BOB,
+    BUY,
+    CAROL,
+    GTC,
+    SELL,
+    SETUP,
+    SYMBOL,
+    Venue,
+    instrument,
+)
+
+
+def test_an_instrument_that_is_defined_in_an_auction_publishes_what_it_collects() -> None:
+    definition = instrument(status=InstrumentStatus.CLOSING_AUCTION)
+    setup = [definition if command == instrument() else command for command in SETUP]
+    venue = Venue(setup)
+    venue.limit(ALICE, SELL, 100, 5)
+    venue.limit(BOB, BUY, 102, 3)
+    assert venue.engine.next_due_ns == venue.time_ns - 1 + INDICATION_INTERVAL_NS
+    twin = restore(snapshot(venue.engine))
+    assert state_hash(twin) == state_hash(venue.engine)
+    assert venue.story(AdvanceTime(), venue.engine.next_due_ns) == [
+        AuctionIndicated(SYMBOL, 100, 3, -2)
+    ]
+
+
+def test_a_trailing_stop_that_moves_and_goes_with_its_other_leg_tells_no_move() -> None:
+    venue = Venue()
+    venue.limit(ALICE, SELL, 16, 5)
+    venue.limit(BOB, BUY, 16, 1)
+    venue.limit(BOB, BUY, 14, 1)
+    take_profit, trailing = (
+        PlaceOrder(CAROL, SYMBOL, BUY, type, GTC, 0, 2, "", options)
+        for type, options in (
+            (OrderType.TAKE_PROFIT_MARKET, OrderOptions(stop_ticks=14)),
+            (OrderType.TRAILING_STOP, OrderOptions(trail_ticks=2)),
+        )
+    )
+    venue.do(PlaceOrderList(OrderListKind.OCO, (take_profit, trailing)))
+    events = venue.limit(BOB, SELL, 14, 1)
+    assert [event for event in events if isinstance(event, StopMoved)] == []
+    assert OrderTriggered(4, CAROL, SYMBOL, 14) in events
+    assert OrderCanceled(5, CAROL, SYMBOL, "", 2, CancelReason.OTHER_LEG) in events
+    assert sum(event.quantity_lots for event in events if isinstance(event, Trade)) == 3
