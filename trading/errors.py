@@ -34,3 +34,28 @@ class RateLimited(VenueError):
     status = HTTPStatus.TOO_MANY_REQUESTS
     message = "The account sends more requests a second than the venue allows. Slow down."
     retry_after_s = 1
+
+
+class FourEyes(VenueError):
+    """What one operator asks for, another one approves, who gains nothing by it."""
+
+    code = "four_eyes"
+    status = HTTPStatus.FORBIDDEN
+    message = "Another operator must approve this: not who asked for it, nor a party to it."
+
+
+class RequestDecided(VenueError):
+    code = "request_decided"
+    status = HTTPStatus.CONFLICT
+    message = "The request has been decided already."
+
+
+class TradeNotInJournal(NotFound):
+    code = "unknown_trade"
+    message = "The journal has no such trade at this sequence."
+
+
+class BustRequested(VenueError):
+    code = "bust_requested"
+    status = HTTPStatus.CONFLICT
+    message = "There is a request to bust this trade already, or it has been busted."

@@ -1,11 +1,13 @@
-"""Orders and fills as tables: what the journal says, in rows.
+"""Orders and fills as tables: what the journal says, in rows; and what operators ask for.
 
-Written by ``trading/projections.py`` only, and rebuilt from the journal at any time. Integers as in
-the engine (ticks, lots, minor units, nanoseconds); enumerations as the words that the API uses.
+Orders and fills are written by ``trading/projections.py`` only, and rebuilt from the journal at any
+time. Integers as in the engine (ticks, lots, minor units, nanoseconds); enumerations as the words
+that the API uses. Requests of operators are written by ``trading/operator_requests.py``.
 """
 
+from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from orderbook.core.units import (
     MAX_ASSET_LENGTH,
@@ -126,3 +128,70 @@ class Fill(models.Model):
 
     def __str__(self) -> str:
         return f"trade {self.trade_id} {'maker' if self.is_maker else 'taker'}"
+
+
+class OperatorRequest(models.Model):
+    """What one operator asks for and another one approves: a bust, a credit or a debit.
+
+    Not derived from the journal. What is carried out is: the command refers to the request (a
+    deposit's reference, a bust's trade), so that carrying it out twice does nothing twice.
+    """
+
+    class Kind(models.TextChoices):
+        BUST = "bust", "Bust of a trade"
+        CREDIT = "credit", "Credit of an account"
+        DEBIT = "debit", "Debit of an account"
+
+    class State(models.TextChoices):
+        REQUESTED = "requested", "Waits for another operator"
+        APPROVED = "approved", "Approved, not carried out yet"
+        REFUSED = "refused", "Refused"
+        EXECUTED = "executed", "Carried out"
+        FAILED = "failed", "The engine refused it"
+
+    kind = models.CharField(max_length=6, choices=Kind.choices)
+    state = models.CharField(max_length=9, choices=State.choices, default=State.REQUESTED)
+    reason = models.CharField(max_length=200)
+    payload = models.JSONField()
+    """Bust: trade_id and sequence, under which the journal has the trade, and symbol. Credit and
+    debit: account_id, asset, amount_minor and amount, the same as a decimal string."""
+    trade_id = models.BigIntegerField(null=True, editable=False)
+    """Of a bust; for the constraint."""
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    requested_at = models.DateTimeField(auto_now_add=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
+    """Who approved or refused it; whoever asked may only refuse, which withdraws it."""
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_sequence = models.BigIntegerField(default=0)
+    """Where the journal ended when it was approved: what carries it out comes later."""
+    sequence = models.BigIntegerField(default=0)
+    """Of the command that carried it out."""
+    failure = models.CharField(max_length=200, blank=True)
+    """Why it was not carried out, the last time that it was tried."""
+
+    class Meta:
+        default_permissions = ("view",)
+        permissions = [
+            ("request_bust", "Can ask for the bust of a trade"),
+            ("approve_request", "Can approve what another operator asked for"),
+            ("operate_kill_switch", "Can engage and release kill switches"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=("requested", "refused"))
+                | (Q(decided_by__isnull=False) & ~Q(decided_by=F("requested_by"))),
+                name="operator_request_four_eyes",
+            ),
+            models.UniqueConstraint(
+                fields=["trade_id"],
+                condition=Q(kind="bust", state__in=("requested", "approved", "executed")),
+                name="operator_request_one_bust",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}, request {self.pk}"

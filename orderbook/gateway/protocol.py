@@ -78,11 +78,19 @@ class GetStateHash(Struct, frozen=True, array_like=True, tag=True):
     pass
 
 
+class GetControls(Struct, frozen=True, array_like=True, tag=True):
+    """What operators have set: of an instrument, where a symbol is given, and of an account."""
+
+    symbol: str = ""
+    account_id: int = 0
+    """0: the venue's kill switch alone."""
+
+
 class GetStatus(Struct, frozen=True, array_like=True, tag=True):
     """A sign of life from the leader."""
 
 
-Query = GetStatus | GetDepth | GetInstruments | GetBalances | GetStateHash
+Query = GetStatus | GetDepth | GetInstruments | GetBalances | GetStateHash | GetControls
 
 
 class Level(Struct, frozen=True, array_like=True):
@@ -114,6 +122,14 @@ class Definitions(Struct, frozen=True, array_like=True, tag=True):
     """AssetDefined and InstrumentDefined."""
 
 
+class Controls(Struct, frozen=True, array_like=True, tag=True):
+    """Answer to GetControls: the events that would set what holds now. KillSwitchSet of account 0
+    is the venue's; what was never set has no event."""
+
+    sequence: int
+    events: list[Event]
+
+
 class Balances(Struct, frozen=True, array_like=True, tag=True):
     sequence: int
     balances: list[tuple[int, str, int, int]]
@@ -136,7 +152,7 @@ class QueryFailed(Struct, frozen=True, array_like=True, tag=True):
     message: str
 
 
-QueryResult = Status | Depth | Definitions | Balances | StateHash | QueryFailed
+QueryResult = Status | Depth | Definitions | Controls | Balances | StateHash | QueryFailed
 
 
 class DepthUpdate(Struct, frozen=True, array_like=True):
