@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from market import instruments, services
+from market.admin_controls import InstrumentControls
 from market.errors import UnknownSymbol
 from market.formatting import formatter, market_resource
 from market.forms import NewInstrumentForm, RulesForm
@@ -17,6 +18,7 @@ from market.models import Candle, Instrument, PublicTrade
 from orderbook.admin import ReadOnlyAdmin, utc
 from orderbook.core.units import InstrumentStatus
 from orderbook.errors import VenueError
+from orderbook.operator_pages import show_error
 
 MAX_SWITCHED_AT_ONCE = 100
 """Most instruments whose phase one use of an action changes."""
@@ -24,7 +26,7 @@ FORM_TEMPLATE = "admin/market/instrument/form.html"
 
 
 @admin.register(Instrument)
-class InstrumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class InstrumentAdmin(InstrumentControls):
     """The rows are a projection; the pages below never save one."""
 
     list_display = (
@@ -43,13 +45,14 @@ class InstrumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = NewInstrumentForm(
-            request.POST or None, initial={"maker_fee_ppm": 800, "taker_fee_ppm": 1_000}
+            request.POST or None,
+            initial={"maker_fee_ppm": 800, "taker_fee_ppm": 1_000, "max_notional": "0"},
         )
         if request.method == "POST" and form.is_valid():
             try:
                 services.add_instrument(form.units(), form.rules(), _actor(request))
             except VenueError as error:
-                _show(error, form)
+                show_error(error, form)
             else:
                 messages.success(request, f"{form.units().symbol} has been added.")
                 return redirect("admin:market_instrument_changelist")
@@ -74,7 +77,7 @@ class InstrumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             try:
                 services.change_rules(object_id, form.rules(), _actor(request))
             except VenueError as error:
-                _show(error, form)
+                show_error(error, form)
             else:
                 messages.success(request, f"{object_id} has been changed.")
                 return redirect("admin:market_instrument_changelist")
@@ -89,6 +92,7 @@ class InstrumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "form": form,
             "market": market,
             "may_save": market is None or self.has_change_permission(request),
+            "controls": [] if market is None else self.control_links(request, market["symbol"]),
             "opts": self.model._meta,
         }
         return TemplateResponse(request, FORM_TEMPLATE, context)
@@ -219,7 +223,3 @@ class CandleAdmin(PriceAdmin):
 
 def _actor(request: HttpRequest) -> Any:
     return request.user
-
-
-def _show(error: VenueError, form: RulesForm) -> None:
-    form.add_error(error.field if error.field in form.fields else None, error.message)

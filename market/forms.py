@@ -6,9 +6,12 @@ from django import forms
 
 from market.services import Rules, Units
 from orderbook.core.units import (
+    MAX_BAND_PPM,
     MAX_DECIMALS,
     MAX_FEE_PPM,
+    MAX_PAUSE_NS,
     MAX_SYMBOL_LENGTH,
+    SECOND_NS,
     InstrumentStatus,
 )
 from orderbook.gateway.decimals import MAX_DECIMAL_LENGTH
@@ -22,6 +25,15 @@ def _ppm() -> forms.IntegerField:
 
 def _decimal(help_text: str) -> forms.CharField:
     return forms.CharField(max_length=MAX_DECIMAL_LENGTH, help_text=help_text)
+
+
+def _band(what: str) -> forms.IntegerField:
+    return forms.IntegerField(
+        min_value=0,
+        max_value=MAX_BAND_PPM,
+        initial=0,
+        help_text=f"{what}: parts per million either way; 0: none.",
+    )
 
 
 def _places() -> forms.IntegerField:
@@ -40,6 +52,16 @@ class RulesForm(forms.Form):
     max_quantity = _decimal("Largest quantity of an order, in the base asset.")
     status = forms.ChoiceField(
         choices=[(status.value, status.value.replace("_", " ")) for status in InstrumentStatus]
+    )
+
+    max_notional = _decimal("Most price times quantity of an order; 0: the venue's own limit.")
+    static_band_ppm = _band("Around the reference price, for limit prices and trades")
+    dynamic_band_ppm = _band("Around the last trade, for trades")
+    pause_s = forms.IntegerField(
+        min_value=0,
+        max_value=MAX_PAUSE_NS // SECOND_NS,
+        initial=0,
+        help_text="Seconds of the auction that a trade beyond the dynamic band sets off; 0: none.",
     )
 
     def rules(self) -> Rules:

@@ -15,6 +15,7 @@ from orderbook.core.units import (
     MAX_QUANTITY_LOTS,
     MAX_SUPPLY_MINOR,
     MAX_UNIT_MINOR,
+    SECOND_NS,
     InstrumentStatus,
 )
 from orderbook.errors import CommandRefused, EngineUnavailable, InvalidInput, OutcomeUnknown
@@ -41,6 +42,12 @@ class Rules(NamedTuple):
     max_quantity: str
     """In the base asset; a multiple of the lot size."""
     status: InstrumentStatus
+    max_notional: str = "0"
+    """In the quote asset; 0: the venue's own limit."""
+    static_band_ppm: int = 0
+    dynamic_band_ppm: int = 0
+    pause_s: int = 0
+    """Length of the auction that a trade beyond the dynamic band sets off; 0: none."""
 
 
 class Units(NamedTuple):
@@ -62,7 +69,7 @@ def add_instrument(units: Units, rules: Rules, actor: audit.Actor) -> Answer:
     commands, definition = _new_definition(units)
     commands.append(_with_rules(definition, rules))
     details = {**units._asdict(), **_details(rules)}
-    return _carry_out(commands, actor, "instrument.add", units.symbol, details)
+    return carry_out(commands, actor, "instrument.add", units.symbol, details)
 
 
 def change_rules(symbol: str, rules: Rules, actor: audit.Actor) -> Answer:
@@ -70,14 +77,14 @@ def change_rules(symbol: str, rules: Rules, actor: audit.Actor) -> Answer:
     commands: list[Command] = [_with_rules(definition, rules)]
     if rules.status is not definition.status:
         commands.append(SetPhase(symbol, rules.status))
-    return _carry_out(commands, actor, "instrument.change", symbol, _details(rules))
+    return carry_out(commands, actor, "instrument.change", symbol, _details(rules))
 
 
 def set_status(symbol: str, status: InstrumentStatus, actor: audit.Actor) -> Answer:
     """Changes an instrument's phase: halts it, or lets it trade again. Its rules stay."""
     instruments.lookup(symbol)
     details = {"status": status.value}
-    return _carry_out([SetPhase(symbol, status)], actor, "instrument.status", symbol, details)
+    return carry_out([SetPhase(symbol, status)], actor, "instrument.status", symbol, details)
 
 
 def rules_of(definition: InstrumentDefined) -> Rules:
@@ -88,6 +95,10 @@ def rules_of(definition: InstrumentDefined) -> Rules:
         minor_to_text(definition.min_notional_minor, definition.quote_decimals),
         minor_to_text(max_quantity_minor, definition.base_decimals),
         definition.status,
+        minor_to_text(definition.max_notional_minor, definition.quote_decimals),
+        definition.static_band_ppm,
+        definition.dynamic_band_ppm,
+        definition.pause_ns // SECOND_NS,
     )
 
 
@@ -174,10 +185,14 @@ def _with_rules(definition: InstrumentDefined, rules: Rules) -> DefineInstrument
             "max_quantity",
         ),
         status=rules.status,
-        max_notional_minor=definition.max_notional_minor,
-        static_band_ppm=definition.static_band_ppm,
-        dynamic_band_ppm=definition.dynamic_band_ppm,
-        pause_ns=definition.pause_ns,
+        max_notional_minor=_bounded(
+            text_to_minor(rules.max_notional, definition.quote_decimals, "max_notional"),
+            MAX_SUPPLY_MINOR,
+            "max_notional",
+        ),
+        static_band_ppm=rules.static_band_ppm,
+        dynamic_band_ppm=rules.dynamic_band_ppm,
+        pause_ns=rules.pause_s * SECOND_NS,
     )
 
 
@@ -185,9 +200,10 @@ def _details(rules: Rules) -> dict[str, Any]:
     return {**rules._asdict(), "status": rules.status.value}
 
 
-def _carry_out(
+def carry_out(
     commands: list[Command], actor: audit.Actor, action: str, symbol: str, details: dict[str, Any]
 ) -> Answer:
+    """Sends the commands, one after the other until one is refused; gives the last answer."""
     try:
         for command in commands:
             answer = raise_if_refused(get_gateway().submit_blocking(command))

@@ -1,7 +1,7 @@
 """Admin pages by which operators act: a form, then what it would do in words, then the act.
 
-Nothing happens before the second page is confirmed. What the service says against it (``VenueError``)
-appears in the form.
+Nothing happens before the second page is confirmed. What the service says against it (a
+``VenueError``) appears in the form.
 """
 
 from collections.abc import Callable

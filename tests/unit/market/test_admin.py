@@ -7,6 +7,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
+from market.forms import RulesForm
 from market.models import Candle, PublicTrade
 from market.projections import MarketProjection
 from orderbook.core.commands import SetPhase
@@ -30,9 +31,12 @@ NEW = {
     "min_notional": "5",
     "max_quantity": "1000000",
     "status": "trading",
+    "max_notional": "1000000",
+    "static_band_ppm": "100000",
+    "dynamic_band_ppm": "20000",
+    "pause_s": "120",
 }
-RULES = {name: NEW[name] for name in ("maker_fee_ppm", "taker_fee_ppm", "min_notional", "status")}
-RULES["max_quantity"] = "100"
+RULES = {name: NEW[name] for name in RulesForm.base_fields} | {"max_quantity": "100"}
 
 
 @pytest.fixture
@@ -64,6 +68,9 @@ def test_a_new_instrument_reaches_the_engine_with_its_asset(operator, gateway):
     assert (found.lot_minor, found.tick_lot_minor) == (10**8, 10**4)
     assert (found.min_notional_minor, found.max_quantity_lots) == (5 * 10**8, 10**6)
     assert (found.maker_fee_ppm, found.taker_fee_ppm) == (500, 900)
+    assert found.max_notional_minor == 10**6 * 10**8
+    assert (found.static_band_ppm, found.dynamic_band_ppm) == (100_000, 20_000)
+    assert found.pause_ns == 120 * 10**9
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.target, entry.outcome) == ("instrument.add", "DOGE-USDT", "done")
     assert entry.actor_name == "root"

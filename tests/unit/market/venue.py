@@ -6,7 +6,8 @@ from typing import Any
 from orderbook.core.commands import Command, DefineAsset, DefineInstrument, Deposit
 from orderbook.core.engine import Engine
 from orderbook.core.events import Event
-from orderbook.gateway.protocol import Answer, Definitions, PublishedBatch
+from orderbook.gateway.protocol import Answer, PublishedBatch, QueryResult
+from orderbook.worker.queries import answer_query
 from tests.unit.market.builders import T0, FakeFeed
 
 MAKER, TAKER, STRANGER = 11, 12, 13
@@ -40,8 +41,8 @@ class EngineGateway:
             self.feed.send(PublishedBatch(sequence - 1, sequence, time_ns, [entry], []))
         return Answer(b"", sequence, time_ns, events)
 
-    def query_blocking(self, query: Any, *, timeout_s: float = 2.0) -> Definitions:
-        return Definitions(0, self.engine.definitions())
+    def query_blocking(self, query: Any, *, timeout_s: float = 2.0) -> QueryResult:
+        return answer_query(self.engine, query, 0, 1)
 
     def prepare(self, *accounts: int) -> None:
         """BTC-USDT with ticks of 0.01 and lots of 0.00001, and funds for the accounts."""
