@@ -12,7 +12,7 @@ export VENV
 .DEFAULT_GOAL := help
 .PHONY: help run run-full setup test coverage lint format lock sbom clean \
 	bench bench-engine bench-orders bench-pipeline bench-recovery bench-failover freeze-long \
-	replay-mbo crash-long simulate simulate-long
+	replay-mbo crash-long property-long simulate simulate-long
 
 help: ## show this list
 	@echo "Rialto, a trading venue in a box"
@@ -92,6 +92,10 @@ simulate: setup ## the venue on simulated time with faults: SEEDS=200 FROM=1, or
 
 simulate-long: setup ## the same with 10,000 seeds
 	@exec $(PY) -m tests.simulation --seeds $(or $(SEEDS),10000) $(if $(FROM),--from $(FROM)) $(ARGS)
+
+property-long: setup ## engine and naive venue on random commands: COMMANDS=1000000 SEED=1
+	@exec $(PY) -m tests.property.long_run $(if $(COMMANDS),--commands $(COMMANDS)) \
+		$(if $(SEED),--seed $(SEED)) $(ARGS)
 
 crash-long: setup ## a hundred kills at random moments in each mode; ARGS="--kills 200 --seed 1"
 	@$(PY) -m tests.crash --mode embedded $(ARGS)

@@ -1,0 +1,1 @@
+"""Random commands that reach a venue's rare states, and the two venues that they are sent to."""
