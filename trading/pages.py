@@ -33,7 +33,15 @@ from trading.order_entry import SIDES, Reference
 from trading.order_state import STATUSES
 from trading.panels import account_context, market_context
 from trading.presentation import STATUS_WORDS, fill_row, order_row, units_text
-from trading.ticket import KINDS, Ticket, blank_ticket, place_from_form
+from trading.ticket import (
+    FORCE_WORDS,
+    KINDS,
+    POST_ONLY_WORDS,
+    SELF_TRADE_CHOICES,
+    Ticket,
+    blank_ticket,
+    place_from_form,
+)
 
 ORDERS_PER_PAGE = 50
 FILLS_OF_ORDER = 200
@@ -108,6 +116,9 @@ def _ticket_context(instrument: InstrumentDefined, ticket: Ticket) -> dict[str, 
         "units": units_text(instrument),
         "ticket": ticket,
         "kinds": KINDS,
+        "forces": FORCE_WORDS,
+        "post_only_choices": POST_ONLY_WORDS,
+        "self_trade_choices": SELF_TRADE_CHOICES,
     }
 
 

@@ -44,18 +44,34 @@
     return plain((count * scaled(step)) / 10n ** BigInt(SCALE - places), places);
   }
 
+  /* Kinds that become market orders at their stop price. */
+  const AT_STOP = ["stop_market", "take_profit_market"];
+  const unitOf = (decimals) => plain(1n, Number(decimals));
+
+  /* The price that an estimate goes by; null where there is none to be known. */
+  function priceOf(kind, form, data) {
+    if (kind === "market" || kind === "trailing_stop") return null;
+    const field = AT_STOP.includes(kind) ? form.elements.stop_price : form.elements.price;
+    return steps(field.value, data.tickSize);
+  }
+
   function read() {
     const form = ticket();
     const data = form.dataset;
     const row = (asset) => document.querySelector(`#balances [data-asset="${CSS.escape(asset)}"]`);
     const available = (asset) => (row(asset) ? BigInt(row(asset).dataset.availableMinor) : null);
     const side = form.elements.side.value;
+    const kind = form.elements.kind.value;
+    const byQuote = kind === "market" && form.elements.amount_in.value === "quote";
     return {
       form,
       data,
       side,
-      market: form.elements.kind.value === "market",
-      priceTicks: steps(form.elements.price.value, data.tickSize),
+      market: kind === "market",
+      byQuote,
+      atStop: AT_STOP.includes(kind),
+      priceTicks: priceOf(kind, form, data),
+      amountMinor: byQuote ? steps(form.elements.quantity.value, unitOf(data.quoteDecimals)) : null,
       lots: steps(form.elements.quantity.value, data.lotSize),
       lotMinor: BigInt(data.lotMinor),
       tickLotMinor: BigInt(data.tickLotMinor),
@@ -101,12 +117,18 @@
     const state = read();
     const share = (minor) => (minor * BigInt(percent)) / 100n;
     if (state.baseMinor === null) return;
+    if (state.byQuote) {
+      if (state.side === "sell") return;
+      state.form.elements.quantity.value = plain(share(state.quoteMinor), Number(state.data.quoteDecimals));
+      estimate();
+      return;
+    }
     let lots;
     if (state.side === "sell") lots = share(state.baseMinor) / state.lotMinor;
     else if (state.market) lots = marketLots(share(state.quoteMinor), state.tickLotMinor);
     else if (state.priceTicks) lots = share(state.quoteMinor) / (state.priceTicks * state.tickLotMinor);
     else {
-      state.form.elements.price.focus();
+      (state.atStop ? state.form.elements.stop_price : state.form.elements.price).focus();
       return;
     }
     state.form.elements.quantity.value = stepsText(lots, state.data.lotSize);
@@ -128,19 +150,21 @@
       write("ticket-available", quoteSide ? quoteText(state.quoteMinor) : baseText(state.baseMinor));
     }
     let notional = null;
-    if (state.lots && state.market) notional = marketNotional(state);
+    if (state.byQuote) notional = state.amountMinor;
+    else if (state.lots && state.market) notional = marketNotional(state);
     else if (state.lots && state.priceTicks) notional = state.lots * state.priceTicks * state.tickLotMinor;
-    write("ticket-total-label", state.market ? "Total, at the book's prices" : "Total");
+    write("ticket-total-label", state.market ? "Total, at the book's prices" : state.atStop ? "Total, at the stop price" : "Total");
     write("ticket-total", notional === null ? "–" : quoteText(notional));
     const fee = (received) => (received * BigInt(data.takerFeePpm) + PPM - 1n) / PPM;
-    if (notional === null) write("ticket-fee", "–");
+    if (notional === null || (state.byQuote && quoteSide)) write("ticket-fee", "–");
     else write("ticket-fee", quoteSide ? baseText(fee(state.lots * state.lotMinor)) : quoteText(fee(notional)));
   }
 
   function setPrice(price) {
     const form = ticket();
-    if (form.elements.kind.value === "market") choose("kind", "limit");
-    form.elements.price.value = price;
+    const kind = form.elements.kind.value;
+    if (kind === "market" || kind === "trailing_stop") choose("kind", "limit");
+    (AT_STOP.includes(kind) ? form.elements.stop_price : form.elements.price).value = price;
     estimate();
   }
 
@@ -153,6 +177,9 @@
   }
 
   document.addEventListener("input", (event) => {
+    if (event.target.form && event.target.form.id === "ticket") estimate();
+  });
+  document.addEventListener("change", (event) => {
     if (event.target.form && event.target.form.id === "ticket") estimate();
   });
   document.addEventListener("click", (event) => {

@@ -92,7 +92,7 @@
   document.addEventListener("htmx:afterRequest", (event) => {
     const { successful, failed, xhr, target } = event.detail;
     if (successful || !failed || !xhr || !xhr.status) return;
-    if (target && target.id === "ticket" && /^(400|409|422|429|503)$/.test(xhr.status)) return;
+    if (target && (target.id === "ticket" || target.id === "amend") && /^(400|409|422|429|503)$/.test(xhr.status)) return;
     const plain = (xhr.getResponseHeader("Content-Type") || "").startsWith("text/plain");
     if (plain) complain(xhr.responseText);
     else if (xhr.status === 403) complain("The page has expired: reload it, then try again.");
@@ -115,6 +115,27 @@
     toasts: tidyToasts,
   };
   document.addEventListener("htmx:oobAfterSwap", (event) => AFTER[event.detail.target.id]?.());
+
+  /* The amend form opens above the own orders and gives the focus back when it is closed. */
+  let amendedFrom = null;
+  function closeAmend() {
+    const place = document.getElementById("amend");
+    if (!place || !place.childElementCount) return false;
+    place.replaceChildren();
+    const back = amendedFrom && document.getElementById(amendedFrom);
+    (back ? back.querySelector(".row-actions a") || document.getElementById("panel-open") : document.getElementById("panel-open")).focus();
+    return true;
+  }
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-close-amend]")) closeAmend();
+    const link = event.target.closest(".row-actions a");
+    if (link) amendedFrom = link.closest("tr").id;
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.id !== "amend") return;
+    const first = document.querySelector("#amend [aria-invalid], #amend input:not([type=hidden])");
+    if (first) first.focus();
+  });
 
   /* Tabs of the own panel. */
   const tabs = [...document.querySelectorAll('[role="tab"]')];
@@ -155,7 +176,8 @@
     s: () => window.rialtoTicket.choose("side", "sell"),
     l: () => window.rialtoTicket.choose("kind", "limit"),
     m: () => window.rialtoTicket.choose("kind", "market"),
-    p: () => form().elements.price.focus(),
+    t: () => window.rialtoTicket.choose("kind", "stop_limit"),
+    p: () => [form().elements.price, form().elements.stop_price, form().elements.trailing_distance].find((field) => field.offsetParent)?.focus(),
     q: () => form().elements.quantity.focus(),
     o: () => ladderKeys.focus(),
   };
@@ -163,6 +185,7 @@
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape") {
       for (const toast of document.querySelectorAll(".toasts .toast")) dismiss(toast.id);
+      if (closeAmend()) return;
       if (document.activeElement !== document.body) document.activeElement.blur();
       return;
     }

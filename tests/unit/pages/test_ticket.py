@@ -4,10 +4,21 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from orderbook.core.commands import PlaceOrder
+from orderbook.core.commands import PlaceOrder, PlaceOrderList
+from orderbook.core.terms import OrderOptions
+from orderbook.core.units import (
+    OrderListKind,
+    OrderType,
+    PostOnly,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 from orderbook.errors import EngineUnavailable, OutcomeUnknown
 from tests.unit.trading.venue import ALICE, BOB, SYMBOL, Venue, fields
 from trading.services import place_order_blocking
+from trading.ticket import KINDS
+from trading.ticket_orders import TEXT_FIELDS
 
 pytestmark = pytest.mark.django_db(databases=["default", "journal"])
 
@@ -175,3 +186,193 @@ def test_who_may_not_trade_any_more_still_cancels(venue: Venue, alice: Client) -
     User.objects.get(pk=ALICE).groups.clear()
     assert alice.post("/orders/cancel-all/", {"symbol": SYMBOL}, headers=HTMX).status_code == 204
     assert not venue.engine.depth(SYMBOL)
+
+
+# -- every kind of order ---------------------------------------------------------------------------
+
+
+def lists_of(venue: Venue) -> list[PlaceOrderList]:
+    return [command for command in venue.commands if isinstance(command, PlaceOrderList)]
+
+
+def trade_at(price: str) -> None:
+    """Makes ``price`` the last trade's."""
+    place_order_blocking(BOB, fields(side="sell", price=price, quantity="0.01"))
+    place_order_blocking(BOB, fields(price=price, quantity="0.01"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "type_", "price_ticks", "stop_ticks", "trail_ticks"),
+    [
+        ("stop_limit", {"stop_price": "24000"}, OrderType.STOP_LIMIT, 250_000, 240_000, 0),
+        ("stop_market", {"stop_price": "24000"}, OrderType.STOP_MARKET, 0, 240_000, 0),
+        (
+            "take_profit_limit",
+            {"stop_price": "27000"},
+            OrderType.TAKE_PROFIT_LIMIT,
+            250_000,
+            270_000,
+            0,
+        ),
+        (
+            "take_profit_market",
+            {"stop_price": "27000"},
+            OrderType.TAKE_PROFIT_MARKET,
+            0,
+            270_000,
+            0,
+        ),
+        ("trailing_stop", {"trailing_distance": "100"}, OrderType.TRAILING_STOP, 0, 0, 1_000),
+    ],
+)
+def test_orders_that_wait_take_their_own_fields_and_no_others(
+    venue: Venue,
+    alice: Client,
+    kind: str,
+    typed: dict[str, str],
+    type_: OrderType,
+    price_ticks: int,
+    stop_ticks: int,
+    trail_ticks: int,
+) -> None:
+    trade_at("25000.0")
+    html = alice.post(URL, form(side="sell", kind=kind, **typed), headers=HTMX).content.decode()
+    assert "waits" in html
+    order = orders_of(venue)[-1]
+    assert order.options is not None
+    assert (order.type, order.price_ticks) == (type_, price_ticks)
+    assert (order.options.stop_ticks, order.options.trail_ticks) == (stop_ticks, trail_ticks)
+
+
+def test_advanced_terms_reach_the_engine_and_stay_on_the_form(venue: Venue, alice: Client) -> None:
+    typed = {
+        "time_in_force": "GTD",
+        "expires_at": "2030-01-31T12:00",
+        "post_only": "reprice",
+        "display_quantity": "0.1",
+        "self_trade_prevention": "cancel_oldest",
+    }
+    html = alice.post(URL, form(**typed), headers=HTMX).content.decode()
+    order = orders_of(venue)[-1]
+    assert order.time_in_force is TimeInForce.GTD
+    assert order.options == OrderOptions(
+        display_lots=10_000,
+        post_only=PostOnly.REPRICE,
+        self_trade=SelfTradePrevention.CANCEL_OLDEST,
+        expire_time_ns=1_896_091_200 * 10**9,
+    )
+    assert '<option value="reprice" selected>' in html
+    assert 'value="2030-01-31T12:00"' in html
+    assert '<details class="more" open>' in html
+
+
+def test_a_market_order_by_amount_spends_what_was_typed(venue: Venue, alice: Client) -> None:
+    place_order_blocking(BOB, fields(side="sell"))
+    typed = form(kind="market", amount_in="quote", quantity="1000", protection_price="26000")
+    response = alice.post(URL, typed, headers=HTMX)
+    assert "0.04000 BTC filled at 25,000" in response.content.decode()
+    order = orders_of(venue)[-1]
+    assert order.options is not None
+    assert (order.quantity_lots, order.price_ticks) == (0, 260_000)
+    assert order.options.quote_minor == 1_000_000_000
+
+
+def test_an_oco_is_a_limit_order_and_a_stop(venue: Venue, alice: Client) -> None:
+    trade_at("25000.0")
+    typed = form(side="sell", kind="oco", price="27000", stop_price="24000")
+    html = alice.post(URL, typed, headers=HTMX).content.decode()
+    assert "OCO" in html
+    (placed,) = lists_of(venue)
+    assert placed.list_kind is OrderListKind.OCO
+    assert [order.type for order in placed.orders] == [OrderType.LIMIT, OrderType.STOP_MARKET]
+    assert placed.orders[0].client_order_id == "web-1"
+
+
+def test_an_ocos_stop_may_have_a_limit_of_its_own(venue: Venue, alice: Client) -> None:
+    trade_at("25000.0")
+    stop = {"stop_price": "24000", "limit_after_stop": "23900"}
+    alice.post(URL, form(side="sell", kind="oco", price="27000", **stop), headers=HTMX)
+    (placed,) = lists_of(venue)
+    assert placed.orders[1].type is OrderType.STOP_LIMIT
+    assert placed.orders[1].price_ticks == 239_000
+
+
+def test_take_profit_and_stop_loss_make_a_bracket_once(venue: Venue, alice: Client) -> None:
+    typed = form(take_profit="27000", stop_loss="24000")
+    html = alice.post(URL, typed, headers=HTMX).content.decode()
+    assert "take profit 27,000.0, stop loss 24,000.0" in html
+    again = alice.post(URL, typed, headers=HTMX).content.decode()
+    assert "placed already" in again
+    entry, profit, stop = lists_of(venue)[0].orders
+    assert (entry.side, profit.side, stop.side) == (Side.BUY, Side.SELL, Side.SELL)
+    assert (profit.price_ticks, stop.options) == (270_000, OrderOptions(stop_ticks=240_000))
+    assert len(venue.engine.accounts[ALICE].orders) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"kind": "stop_limit"}, "stop_price-error"),
+        ({"kind": "stop_limit", "stop_price": "24000.05"}, "stop_price-error"),
+        ({"kind": "stop_market", "stop_price": "26000", "side": "sell"}, "stop_price-error"),
+        ({"kind": "trailing_stop"}, "trailing_distance-error"),
+        ({"kind": "market", "protection_price": "x"}, "protection_price-error"),
+        ({"kind": "market", "amount_in": "quote", "quantity": "x"}, "quantity-error"),
+        ({"time_in_force": "GTD"}, "expires_at-error"),
+        ({"time_in_force": "GTD", "expires_at": "2001-01-01T00:00"}, "expires_at-error"),
+        ({"time_in_force": "GTD", "expires_at": "soon"}, "expires_at-error"),
+        ({"display_quantity": "0.000001"}, "display_quantity-error"),
+        ({"display_quantity": "9"}, "display_quantity-error"),
+        ({"take_profit": "27000"}, "stop_loss-error"),
+        ({"stop_loss": "24000"}, "take_profit-error"),
+        ({"take_profit": "x", "stop_loss": "24000"}, "take_profit-error"),
+        ({"take_profit": "27000", "stop_loss": "x"}, "stop_loss-error"),
+        ({"take_profit": "27000", "stop_loss": "24000", "price": "x"}, "price-error"),
+        (
+            {"take_profit": "2", "stop_loss": "1", "kind": "market", "amount_in": "quote"},
+            "quantity-error",
+        ),
+        ({"kind": "oco", "side": "sell", "stop_price": "x"}, "stop_price-error"),
+        (
+            {"kind": "oco", "side": "sell", "stop_price": "24000", "limit_after_stop": "x"},
+            "limit_after_stop-error",
+        ),
+        ({"kind": "oco", "side": "sell", "stop_price": "24000", "price": ""}, "price-error"),
+        ({"post_only": "reject", "price": "26000"}, "price-error"),
+    ],
+)
+def test_what_is_wrong_with_an_advanced_order_stands_beside_its_field(
+    venue: Venue, alice: Client, changes: dict[str, str], where: str
+) -> None:
+    trade_at("25000.0")
+    place_order_blocking(BOB, fields(side="sell", price="26000"))
+    response = alice.post(URL, form(**changes), headers=HTMX)
+    html = response.content.decode()
+    assert 400 <= response.status_code < 500
+    assert f'id="{where}"' in html
+    field = html[: html.index(f'id="{where}"')]
+    opened, closed = field.count("<details"), field.count("</details>")
+    assert opened == closed or "open>" in field[field.rindex("<details") :].partition("<summary")[0]
+    assert not venue.engine.accounts[ALICE].orders
+
+
+def test_a_bracket_on_the_wrong_side_is_explained(alice: Client) -> None:
+    typed = form(take_profit="24000", stop_loss="27000")
+    html = alice.post(URL, typed, headers=HTMX).content.decode()
+    assert "better side of its stop loss" in html
+
+
+@pytest.mark.parametrize("name", [*TEXT_FIELDS, "time_in_force", "amount_in", "post_only"])
+def test_html_in_any_field_of_any_kind_comes_back_as_text(alice: Client, name: str) -> None:
+    for kind, _, _ in KINDS:
+        html = alice.post(URL, form(kind=kind, **{name: EVIL}), headers=HTMX).content.decode()
+        assert "<script>" not in html
+
+
+def test_without_javascript_the_form_has_every_field_of_every_kind(alice: Client) -> None:
+    html = alice.get(f"/trade/{SYMBOL}/").content.decode()
+    for kind, _, _ in KINDS:
+        assert f'id="kind-{kind}"' in html
+    for name in TEXT_FIELDS:
+        assert f'for="ticket-{name}"' in html
+        assert f'name="{name}"' in html
