@@ -231,7 +231,8 @@ class Changes(Triggers):
         except Refused as refused:
             self.forget_supposed()
             self.events.append(refusal(item, refused.reason))
-        self.follow_up()
+        if self.traded or self.agenda:
+            self.run_agenda()
 
     def rehearse(self, command: Batch) -> None:
         """Raises where one of the commands would be refused."""

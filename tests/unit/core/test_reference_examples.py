@@ -1,8 +1,12 @@
 """Examples that the naive venue of the property tests found, as small as they come."""
 
-from orderbook.core.commands import AdvanceTime, PlaceOrder, PlaceOrderList
+import pytest
+
+from orderbook.core import triggers
+from orderbook.core.commands import AdvanceTime, Batch, PlaceOrder, PlaceOrderList
 from orderbook.core.events import (
     AuctionIndicated,
+    BatchExecuted,
     OrderCanceled,
     OrderTriggered,
     StopMoved,
@@ -28,6 +32,7 @@ from tests.unit.core.venue import (
     SYMBOL,
     Venue,
     instrument,
+    limit,
 )
 
 
@@ -63,3 +68,29 @@ def test_a_trailing_stop_that_moves_and_goes_with_its_other_leg_tells_no_move() 
     assert OrderTriggered(4, CAROL, SYMBOL, 14) in events
     assert OrderCanceled(5, CAROL, SYMBOL, "", 2, CancelReason.OTHER_LEG) in events
     assert sum(event.quantity_lots for event in events if isinstance(event, Trade)) == 3
+
+
+def test_a_batch_goes_on_with_its_agenda_whatever_stood_in_the_other_book_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a book was used for once is no part of a snapshot, and so must not matter."""
+    monkeypatch.setattr(triggers, "MAX_TRIGGERS", 1)
+    venue = Venue([*SETUP, instrument(symbol="ETH-USDT", base="BTC")])
+    stop = PlaceOrder(
+        CAROL, "ETH-USDT", BUY, OrderType.STOP_MARKET, GTC, 0, 1, "", OrderOptions(stop_ticks=99)
+    )
+    venue.do(stop)
+    venue.cancel(CAROL, 1)
+    for symbol in (SYMBOL, "ETH-USDT"):
+        venue.limit(ALICE, SELL, 10, 9, symbol=symbol)
+    venue.limit(BOB, BUY, 9, 1)
+    for _ in range(3):
+        options = OrderOptions(stop_ticks=10)
+        venue.do(PlaceOrder(CAROL, SYMBOL, BUY, OrderType.STOP_MARKET, GTC, 0, 1, "", options))
+    twin = restore(snapshot(venue.engine))
+    batch = Batch(BOB, (limit(BOB, BUY, 10, 1), limit(BOB, BUY, 10, 1, symbol="ETH-USDT")))
+    events = venue.do(batch)
+    assert twin.apply(batch, venue.time_ns) == events
+    assert state_hash(twin) == state_hash(venue.engine)
+    counts = [event.event_counts for event in events if isinstance(event, BatchExecuted)]
+    assert counts == [(6, 3)]
