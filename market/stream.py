@@ -17,7 +17,12 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from msgspec import Meta, Struct
 
 from market import stream_channels
-from market.errors import StreamRateLimited, TooManyChannels, UnknownChannel
+from market.errors import (
+    AuthenticationNeeded,
+    StreamRateLimited,
+    TooManyChannels,
+    UnknownChannel,
+)
 from market.stream_channels import MAX_CHANNEL_NAME_LENGTH, Identity, encode_frame
 from market.stream_outbox import Outbox, Slot, TooManyReplies
 from orderbook import metrics
@@ -52,8 +57,12 @@ class ClientMessage(Struct):
         Meta(max_length=MAX_CHANNELS),
     ] = []
     token: Annotated[str, Meta(max_length=MAX_TOKEN_LENGTH)] = ""
+    enabled: bool | None = None
     id: _Id = None
 
+
+_after_disconnects: set[asyncio.Future[None]] = set()
+"""What is being done for sockets that are gone; kept, because the loop keeps weak references."""
 
 _decode = msgspec.json.Decoder(ClientMessage).decode
 
@@ -73,6 +82,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.sender: asyncio.Task[None] | None = None
         self.expiry: asyncio.TimerHandle | None = None
         self.closing = False
+        self.cancels_on_disconnect = False
         self.counted = False
         self.tokens = float(MESSAGE_BURST)
         self.tokens_at = time.monotonic()
@@ -88,6 +98,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def disconnect(self, code: int) -> None:
         self.closing = True
+        self._connection_ended()
         if self.expiry is not None:
             self.expiry.cancel()
         self._leave_channels(list(self.slots))
@@ -96,6 +107,15 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self.sender.cancel()
             with suppress(asyncio.CancelledError):
                 await self.sender
+
+    def _connection_ended(self) -> None:
+        """Safe to repeat. What is begun here outlives the socket."""
+        action = stream_channels.disconnect_action()
+        if self.cancels_on_disconnect and self.identity is not None and action is not None:
+            self.cancels_on_disconnect = False
+            task = asyncio.ensure_future(action(self.identity.account_id))
+            _after_disconnects.add(task)
+            task.add_done_callback(_after_disconnects.discard)
 
     def _count(self, change: int) -> None:
         """A socket that was given up is not counted off again when the connection ends at last."""
@@ -152,11 +172,13 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                     self._unsubscribe(message)
                 case "auth":
                     await self._authenticate(message)
+                case "cancel_on_disconnect":
+                    self._cancel_on_disconnect(message)
                 case "ping":
                     self._answer("pong", message.id)
                 case _:
                     raise InvalidInput(
-                        "op is one of subscribe, unsubscribe, auth and ping.",
+                        "op is one of subscribe, unsubscribe, auth, cancel_on_disconnect and ping.",
                         field="op",
                         code="unknown_op",
                     )
@@ -221,6 +243,14 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.identity = identity
         self._expire_at(identity.expires_at_s)
         self._answer("authenticated", message.id, account_id=identity.account_id)
+
+    def _cancel_on_disconnect(self, message: ClientMessage) -> None:
+        if self.identity is None:
+            raise AuthenticationNeeded
+        if message.enabled is None:
+            raise InvalidInput("enabled must be true or false.", field="enabled", code="required")
+        self.cancels_on_disconnect = message.enabled
+        self._answer("cancel_on_disconnect", message.id, enabled=message.enabled)
 
     def _expire_at(self, expires_at_s: int) -> None:
         if self.expiry is not None:
@@ -290,6 +320,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             logger.debug("a stream socket was lost", error=repr(error))
             code = TRY_AGAIN_LATER
         self.closing = True
+        self._connection_ended()
         self._leave_channels(list(self.slots))
         self._count(-1)
         with suppress(Exception):

@@ -85,8 +85,13 @@ class ChannelProvider(Protocol):
 Authenticator = Callable[[str], Awaitable[Identity]]
 """Checks an access token; raises a VenueError where it is not valid."""
 
+DisconnectAction = Callable[[int], Awaitable[None]]
+"""What is done for an account whose socket asked for it, once that socket's connection has ended.
+Goes on until it is done or in vain; raises nothing."""
+
 _providers: list[ChannelProvider] = []
 _authenticator: Authenticator | None = None
+_disconnect_action: DisconnectAction | None = None
 
 
 def register_provider(provider: ChannelProvider) -> None:
@@ -97,6 +102,15 @@ def register_provider(provider: ChannelProvider) -> None:
 def register_authenticator(authenticator: Authenticator) -> None:
     global _authenticator
     _authenticator = authenticator
+
+
+def register_disconnect_action(action: DisconnectAction) -> None:
+    global _disconnect_action
+    _disconnect_action = action
+
+
+def disconnect_action() -> DisconnectAction | None:
+    return _disconnect_action
 
 
 def provider_of(name: str) -> ChannelProvider | None:

@@ -383,6 +383,77 @@ async def test_private_channels_need_a_token(client, secrets):
     assert await client.read() == {"n": 1}
 
 
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Accounts for which the venue acted because their connection ended."""
+    accounts: list[int] = []
+
+    async def remember(account_id: int) -> None:
+        accounts.append(account_id)
+
+    monkeypatch.setattr(stream_channels, "_disconnect_action", remember)
+    return accounts
+
+
+SWITCH_ON = {"op": "cancel_on_disconnect", "enabled": True, "id": 5}
+
+
+async def test_the_end_of_a_connection_cancels_where_it_was_asked_for(clients, hub, secrets, ended):
+    asking, other = await clients("?token=7"), await clients("?token=8")
+    for client in (asking, other):
+        assert (await client.read())["op"] == "authenticated"
+    answer = await asking.ask(SWITCH_ON)
+    assert answer == {"op": "cancel_on_disconnect", "enabled": True, "id": 5}
+    await other.socket.disconnect()
+    await asking.socket.disconnect()
+    await eventually(lambda: ended == [7])
+
+
+async def test_cancel_on_disconnect_can_be_switched_off_again(clients, hub, secrets, ended):
+    client, after = await clients("?token=7"), await clients("?token=8")
+    for one in (client, after):
+        await one.read()
+        await one.ask(SWITCH_ON)
+    answer = await client.ask({"op": "cancel_on_disconnect", "enabled": False})
+    assert answer == {"op": "cancel_on_disconnect", "enabled": False}
+    await client.socket.disconnect()
+    await after.socket.disconnect()
+    await eventually(lambda: ended != [])
+    assert ended == [8]
+
+
+async def test_a_socket_that_the_venue_closes_has_its_orders_canceled_once(
+    clients, hub, secrets, ended, monkeypatch
+):
+    client = await clients("?token=7")
+    await client.read()
+    await client.ask(SWITCH_ON)
+    monkeypatch.setattr(stream, "MAX_MESSAGE_LENGTH", 20)
+    await client.send("x" * 30)
+    assert await client.close_code() == 1009
+    await client.socket.disconnect()
+    await eventually(lambda: ended != [])
+    assert ended == [7]
+
+
+@pytest.mark.parametrize(
+    ("query", "message", "code"),
+    [
+        ("", SWITCH_ON, "not_authenticated"),
+        ("?token=7", {"op": "cancel_on_disconnect"}, "required"),
+    ],
+)
+async def test_cancel_on_disconnect_needs_an_account_and_a_choice(
+    clients, hub, secrets, ended, query, message, code
+):
+    client = await clients(query)
+    if query:
+        await client.read()
+    assert (await client.ask(message))["error"]["code"] == code
+    await client.socket.disconnect()
+    assert ended == []
+
+
 async def test_a_token_may_come_with_the_address(clients, hub, secrets):
     client = await clients("?token=8")
     assert (await client.read())["account_id"] == 8

@@ -12,11 +12,14 @@ from accounts.models import User
 from accounts.tokens import forget_everything, issue_tokens
 from market.errors import AuthenticationNeeded
 from market.stream_channels import Channel, Identity, provider_of
-from orderbook.errors import VenueError
+from orderbook.core.commands import AdvanceTime, AmendOrder, BustTrade
+from orderbook.core.events import Trade
+from orderbook.errors import EngineUnavailable, OutcomeUnknown, VenueError
 from orderbook.gateway.feed import set_feed
 from orderbook.gateway.protocol import PublishedBatch
 from tests.unit.trading.venue import ALICE, BOB, Venue, fields
-from trading import services
+from trading import changes, disconnects, selectors, services
+from trading.disconnects import cancel_after_disconnect
 from trading.order_entry import Reference
 from trading.stream_private import PrivateChannels, authenticate
 
@@ -63,6 +66,7 @@ class Streams:
         self.venue = venue
         self.feed = Feed()
         self.provider = PrivateChannels()
+        self.published: list[Any] = []
 
     async def open(self, name: str, account: int = ALICE) -> tuple[Channel, Subscriber]:
         channel = await self.provider.open(name, Identity(account, 2**33))
@@ -82,6 +86,7 @@ class Streams:
         self.venue.engine.apply = remember  # type: ignore[method-assign]
         result = await service(*args)
         self.venue.engine.apply = execute  # type: ignore[method-assign]
+        self.published += events
         sequence, time_ns = self.venue.sequence, self.venue.time_ns
         batch = PublishedBatch(sequence - 1, sequence, time_ns, [(sequence, time_ns, events)], [])
         for listener in list(self.feed.listeners):
@@ -163,6 +168,141 @@ async def test_balances(streams: Streams) -> None:
         ("USDT", "999975000.000000", "25000.000000")
     ]
     assert frame["balances"][0]["sequence"] == streams.venue.sequence
+
+
+async def orders_after(streams: Streams, subscriber: Subscriber, id_: int, status: str) -> Any:
+    """The newest row of an order, once it has the status."""
+
+    def newest() -> Any:
+        rows = [row for row in subscriber.rows("orders") if row["id"] == id_]
+        return rows[-1] if rows else None
+
+    await until(lambda: (newest() or {}).get("status") == status)
+    return newest()
+
+
+async def submit(streams: Streams, command: Any) -> None:
+    await streams.do(streams.venue.submit, command)
+
+
+async def test_a_waiting_order_is_followed_to_its_trigger(streams: Streams) -> None:
+    await streams.place(BOB, price="24000.0")
+    await streams.place(BOB, side="sell", price="25000.0")
+    await streams.place(BOB, price="25000.0", quantity="0.1")
+    stop = await streams.place(
+        side="sell", type="stop_market", price=None, stop_price="24000.0", quantity="0.5"
+    )
+    _, subscriber = await streams.open("orders")
+    await submit(streams, AmendOrder(ALICE, stop, stop_ticks=240_000 - 10))
+    await until(lambda: subscriber.rows("orders"))
+    assert subscriber.rows("orders")[-1]["stop_price"] == "23999.0"
+    await submit(streams, AmendOrder(ALICE, stop, stop_ticks=240_000))
+    await streams.place(BOB, side="sell", price="24000.0", quantity="0.1")
+    row = await orders_after(streams, subscriber, stop, "filled")
+    assert (row["filled_quantity"], row["stop_price"]) == ("0.50000", "24000.0")
+
+
+async def test_a_trailing_stop_tells_where_it_stands(streams: Streams) -> None:
+    await streams.place(BOB, side="sell", price="25000.0")
+    await streams.place(BOB, price="25000.0", quantity="0.1")
+    trailing = await streams.place(
+        side="sell", type="trailing_stop", price=None, trailing_distance="100.0"
+    )
+    _, subscriber = await streams.open("orders")
+    await streams.place(BOB, side="sell", price="25050.0", quantity="0.1")
+    await streams.place(BOB, price="25050.0")
+    await until(lambda: subscriber.rows("orders"))
+    (row,) = subscriber.rows("orders")
+    assert (row["id"], row["status"], row["stop_price"]) == (trailing, "waiting", "24950.0")
+
+
+async def test_the_exits_of_a_bracket_are_followed_from_pending_to_the_others_end(
+    streams: Streams,
+) -> None:
+    exits = fields(side="sell", quantity="1", price=None)
+    orders = [
+        fields(),
+        {**exits, "type": "limit", "price": "27000.0"},
+        {**exits, "type": "stop_market", "stop_price": "24000.0"},
+    ]
+    _, subscriber = await streams.open("orders")
+    placed = await streams.do(
+        database_sync_to_async(changes.place_list), ALICE, {"kind": "bracket", "orders": orders}
+    )
+    entry, profit, stop = (order.id for order, _ in placed.orders)
+    await orders_after(streams, subscriber, profit, "pending")
+    await streams.place(BOB, side="sell")
+    await orders_after(streams, subscriber, entry, "filled")
+    await orders_after(streams, subscriber, profit, "open")
+    await orders_after(streams, subscriber, stop, "waiting")
+    await streams.place(BOB, price="27000.0")
+    await orders_after(streams, subscriber, profit, "filled")
+    row = await orders_after(streams, subscriber, stop, "canceled")
+    assert row["cancel_reason"] == "other_leg"
+
+
+async def test_self_trade_prevention_and_expiry_are_told(streams: Streams) -> None:
+    maker = await streams.place(quantity="3")
+    _, subscriber = await streams.open("orders")
+    taker = await streams.place(side="sell", self_trade_prevention="decrement")
+    await orders_after(streams, subscriber, taker, "canceled")
+    row = await orders_after(streams, subscriber, maker, "open")
+    assert (row["quantity"], row["remaining_quantity"]) == ("2.00000", "2.00000")
+    late = await streams.place(price="20000.0", time_in_force="DAY")
+    streams.venue.time_ns += 86_400 * 10**9
+    await submit(streams, AdvanceTime())
+    row = await orders_after(streams, subscriber, late, "canceled")
+    assert row["cancel_reason"] == "expired"
+
+
+@pytest.mark.parametrize("projected", [True, False])
+async def test_a_busted_fill_comes_again_with_its_flag(streams: Streams, projected: bool) -> None:
+    await streams.place(side="sell")
+    await streams.place(BOB)
+    trade = next(event for event in streams.published if isinstance(event, Trade))
+    if projected:
+        await database_sync_to_async(streams.venue.project)()
+    _, subscriber = await streams.open("fills")
+    _, balances = await streams.open("balances")
+    await submit(streams, BustTrade(trade))
+    await until(lambda: subscriber.frames and balances.frames)
+    (row,) = subscriber.rows("fills")
+    assert (row["trade_id"], row["side"], row["is_busted"]) == (trade.trade_id, "sell", True)
+
+
+# -- cancel on disconnect --------------------------------------------------------------------------
+
+
+async def test_a_lost_connection_cancels_the_accounts_orders_alone(streams: Streams) -> None:
+    mine, theirs = await streams.place(), await streams.place(BOB, price="24000.0")
+    await cancel_after_disconnect(ALICE)
+    find = database_sync_to_async(selectors.order_of)
+    order = await find(ALICE, Reference(mine))
+    assert (order.status, order.cancel_reason) == ("canceled", "disconnected")
+    assert (await find(BOB, Reference(theirs))).is_open
+
+
+async def test_an_engine_that_is_away_is_asked_again(
+    streams: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disconnects, "RETRY_S", 0.01)
+    order = await streams.place()
+    streams.venue.down = EngineUnavailable()
+    task = asyncio.create_task(cancel_after_disconnect(ALICE))
+    await asyncio.sleep(0)
+    streams.venue.down = None
+    async with asyncio.timeout(DEADLINE_S):
+        await task
+    assert not (await database_sync_to_async(selectors.order_of)(ALICE, Reference(order))).is_open
+
+
+async def test_an_engine_that_stays_away_is_given_up_in_the_log(
+    streams: Streams, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(disconnects, "GIVE_UP_AFTER_S", 0.0)
+    streams.venue.down = OutcomeUnknown()
+    await cancel_after_disconnect(ALICE)
+    assert "outlive its connection" in caplog.text
 
 
 async def test_nobody_hears_of_others(streams: Streams) -> None:
