@@ -17,7 +17,7 @@ from accounts.tokens import aauthenticate_bearer, aauthenticate_trader
 from trading import services
 from trading.errors import BodyTooLarge
 from trading.json_body import MAX_BODY_BYTES, decode_object
-from trading.order_entry import read_reference, read_symbol
+from trading.order_entry import read_reference, read_side, read_symbol
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -30,6 +30,10 @@ ErrorParts = Callable[[Exception], tuple[int, dict[str, str], dict[str, Any]]]
 
 ORDERS_PATH = "/api/v1/orders"
 _ORDER_PREFIX = ORDERS_PATH + "/"
+_OTHER_PATHS = frozenset(
+    _ORDER_PREFIX + name for name in ("batches", "cancel-all-after", "lists", "replacements")
+)
+"""Below the prefix, but no order's; a test compares them with ``trading/api_urls.py``."""
 _encode = msgspec.json.Encoder().encode
 _FIXED_HEADERS = (
     (b"content-type", b"application/json"),
@@ -81,8 +85,10 @@ class OrderRoutes:
                 status, body = 201, placed.resource()
                 extra = {"location": f"{_ORDER_PREFIX}{placed.order.id}"}
             elif scope["path"] == ORDERS_PATH:
-                symbol = read_symbol(QueryDict(scope["query_string"]))
-                status, body = 200, {"canceled": await services.cancel_all(account_id, symbol)}
+                query = QueryDict(scope["query_string"])
+                symbol, side = read_symbol(query), read_side(query)
+                canceled_ids = await services.cancel_all(account_id, symbol, side)
+                status, body = 200, {"canceled": canceled_ids}
             else:
                 reference = read_reference(scope["path"][len(_ORDER_PREFIX) :])
                 canceled = await services.cancel_order(account_id, reference)
@@ -106,11 +112,15 @@ def _is_ours(method: str, path: str, headers: dict[bytes, bytes]) -> bool:
     if method == "POST":
         if path != ORDERS_PATH or not _is_json(headers.get(b"content-type", b"")):
             return False
-    elif method != "DELETE" or not (path == ORDERS_PATH or path.startswith(_ORDER_PREFIX)):
+    elif method != "DELETE" or not _is_of_orders(path):
         return False
     return headers.get(b"authorization", b"")[:7].lower() == b"bearer " and _takes_json(
         headers.get(b"accept", b"*/*")
     )
+
+
+def _is_of_orders(path: str) -> bool:
+    return path == ORDERS_PATH or (path.startswith(_ORDER_PREFIX) and path not in _OTHER_PATHS)
 
 
 def _is_json(content_type: bytes) -> bool:

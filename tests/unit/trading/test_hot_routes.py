@@ -18,7 +18,7 @@ from config.middleware import bind_request_id
 from orderbook.core.commands import PlaceOrder
 from orderbook.errors import EngineUnavailable, OutcomeUnknown
 from tests.unit.trading.venue import ALICE, BOB, Venue, fields
-from trading import services
+from trading import api_urls, services
 from trading.hot_routes import OrderRoutes
 from trading.rate_limit import RateLimit
 
@@ -263,6 +263,42 @@ async def test_canceling_all(doors: Doors) -> None:
         hot, view = await doors.both("DELETE", ORDERS + query)
         assert hot.status_code == 404
         assert_same(hot, view)
+
+
+async def test_canceling_one_side(doors: Doors) -> None:
+    bids = await placed(doors)
+    asks = await placed(doors, side="sell", price="26000.00")
+    others = await placed(doors, side="sell", price="3000.00", symbol="ETH-USDT")
+    headers = {"Authorization": f"Bearer {doors._tokens[ALICE]}"}
+    hot = await doors.hot.delete(f"{ORDERS}?side=sell&symbol=BTC-USDT", headers=headers)
+    assert hot.json() == {"canceled": asks}
+    view = await doors.view.delete(f"{ORDERS}?side=sell", headers=headers)
+    assert view.json() == {"canceled": others}
+    for query in ("?side=", "?side=SELL", "?side=both", "?side=%00", "?side=sell&side=x"):
+        hot, view = await doors.both("DELETE", ORDERS + query)
+        assert hot.status_code == 400
+        assert_same(hot, view)
+    assert (await doors.hot.delete(f"{ORDERS}?side=buy", headers=headers)).json() == {
+        "canceled": bids
+    }
+
+
+async def test_paths_below_orders_that_are_no_orders_go_on_to_django(doors: Doors) -> None:
+    names = [str(route.pattern) for route in api_urls.urlpatterns]
+    others = [f"/api/v1/{name}" for name in names if name.startswith("orders/") and "<" not in name]
+    assert len(others) == 4
+    headers = {"Authorization": f"Bearer {doors._tokens[ALICE]}"}
+    client = httpx.AsyncClient(
+        transport=transport(fast(django_application)), base_url="http://localhost", headers=headers
+    )
+    for path in others:
+        for method in ("DELETE", "PATCH", "PUT"):
+            assert (await client.request(method, path)).status_code == 405, (method, path)
+        assert (await client.post(path, json={"no": "such"})).status_code == 400
+    order_id, _ = await placed(doors)
+    amended = await client.patch(f"{ORDERS}/{order_id}", json={"quantity": "0.5"})
+    assert (amended.status_code, amended.json()["quantity"]) == (200, "0.50000")
+    await client.aclose()
 
 
 async def test_bad_tokens(doors: Doors) -> None:
