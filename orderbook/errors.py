@@ -83,6 +83,13 @@ class CommandRefused(VenueError):
         RejectReason.NOTIONAL_TOO_LARGE: "quantity",
         RejectReason.UNKNOWN_ASSET: "asset",
         RejectReason.INVALID_AMOUNT: "amount",
+        RejectReason.INVALID_STOP_PRICE: "stop_price",
+        RejectReason.STOP_WOULD_TRIGGER: "stop_price",
+        RejectReason.INVALID_DISPLAY_QUANTITY: "display_quantity",
+        RejectReason.INVALID_EXPIRE_TIME: "expires_at",
+        RejectReason.PRICE_OUTSIDE_BAND: "price",
+        RejectReason.QUANTITY_BELOW_FILLED: "quantity",
+        RejectReason.INVALID_TIMEOUT: "timeout_ms",
     }
 
     def __init__(self, reason: RejectReason) -> None:

@@ -35,7 +35,7 @@ from orderbook.gateway.gateway import REFUSALS, get_gateway, raise_if_refused
 from orderbook.gateway.protocol import Answer
 from orderbook.projections import Recorded
 from trading import selectors
-from trading.errors import OrderNotOpen
+from trading.errors import OrderNotFound, OrderNotOpen
 from trading.order_changes import LIST_KINDS, MAX_TIMEOUT_MS, read_amendment
 from trading.order_entry import Reference, read_order, read_reference, refuse_unknown
 from trading.order_state import FillState, OrderState, fold, taker_fills
@@ -45,7 +45,7 @@ from trading.resources import (
     order_resource,
     placement_resource,
 )
-from trading.services import Placement, take_placement
+from trading.services import Placement, take_cancels, take_placements
 
 LIST_SIZES = {OrderListKind.OCO: 2, OrderListKind.BRACKET: 3}
 ACTIONS = ("place", "amend", "cancel")
@@ -64,7 +64,7 @@ class Amendment(NamedTuple):
 
 def amend_order(account_id: int, reference: Reference, fields: Mapping[str, Any]) -> Amendment:
     """Changes price, quantity or stop price of an open order in place."""
-    take_placement(account_id)
+    take_placements(account_id)
     order = selectors.order_of(account_id, reference)
     instrument = instruments.lookup(order.symbol)
     command = read_amendment(fields, account_id, order.id, instrument)
@@ -78,7 +78,7 @@ def amend_order(account_id: int, reference: Reference, fields: Mapping[str, Any]
 
 def replace_order(account_id: int, fields: Mapping[str, Any]) -> Placement:
     """Cancels an open order and places another, or does neither."""
-    take_placement(account_id)
+    take_placements(account_id)
     refuse_unknown(fields, ("id", "order"), "A replacement")
     reference = read_reference(_reference_text(fields.get("id")))
     order_fields = _object(fields.get("order"), "order")
@@ -95,7 +95,7 @@ def _submit(command: AmendOrder | ReplaceOrder, account_id: int, reference: Refe
     try:
         return raise_if_refused(answer)
     except CommandRefused as refusal:
-        if refusal.reason is not RejectReason.UNKNOWN_ORDER:
+        if refusal.reason not in (RejectReason.UNKNOWN_ORDER, RejectReason.UNKNOWN_ACCOUNT):
             raise
     order = selectors.order_of(account_id, reference)
     raise OrderNotOpen(f"The order is {order.status} already; there is nothing to change.")
@@ -122,8 +122,8 @@ class PlacedList(NamedTuple):
 
 def place_list(account_id: int, fields: Mapping[str, Any]) -> PlacedList:
     """Places an OCO or a bracket; all of its orders are accepted, or none."""
-    take_placement(account_id)
     kind, orders = _read_list(fields)
+    take_placements(account_id, len(orders))
     commands = _each(
         "orders", orders, lambda order: read_order(_object(order), account_id, instruments.lookup)
     )
@@ -153,12 +153,31 @@ def _read_list(fields: Mapping[str, Any]) -> tuple[OrderListKind, list[Any]]:
 # -- batches ----------------------------------------------------------------------------------
 
 
+def only_cancels(fields: Mapping[str, Any]) -> bool:
+    """Whether the batch does nothing but cancel, for which nobody needs to be allowed to trade."""
+    items = fields.get("commands")
+    return isinstance(items, list) and _count_cancels(items) == len(items) > 0
+
+
 def execute_batch(account_id: int, fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Executes several commands at once; what became of each, in order.
 
     All-or-nothing: raises ``CommandRefused`` for the first one that would be refused.
     """
-    take_placement(account_id)
+    items, all_or_nothing = _read_batch(fields)
+    cancels = _count_cancels(items)
+    take_placements(account_id, len(items) - cancels)
+    take_cancels(account_id, cancels)
+    read = _each("commands", items, lambda item: _read_command(item, account_id, all_or_nothing))
+    sent = [index for index, one in enumerate(read) if not isinstance(one, VenueError)]
+    outcomes = _execute(account_id, [read[index] for index in sent], all_or_nothing)
+    results = [_error(one) if isinstance(one, VenueError) else {} for one in read]
+    for index, outcome in zip(sent, outcomes, strict=True):
+        results[index] = outcome
+    return results
+
+
+def _read_batch(fields: Mapping[str, Any]) -> tuple[list[Any], bool]:
     refuse_unknown(fields, ("all_or_nothing", "commands"), "A batch")
     all_or_nothing = fields.get("all_or_nothing", False)
     if not isinstance(all_or_nothing, bool):
@@ -170,25 +189,39 @@ def execute_batch(account_id: int, fields: Mapping[str, Any]) -> list[dict[str, 
             field="commands",
             code=RejectReason.INVALID_BATCH.value,
         )
-    commands = _each("commands", items, lambda item: _read_command(item, account_id))
+    return items, all_or_nothing
+
+
+def _count_cancels(items: list[Any]) -> int:
+    return sum(isinstance(item, dict) and item.keys() == {"cancel"} for item in items)
+
+
+def _execute(
+    account_id: int, commands: list[PlaceOrder | AmendOrder | CancelOrder], all_or_nothing: bool
+) -> list[dict[str, Any]]:
+    if not commands:
+        return []
     answer = get_gateway().submit_blocking(Batch(account_id, tuple(commands), all_or_nothing))
     first = answer.events[0]
-    if isinstance(first, BatchRejected) and first.reason is not RejectReason.INVALID_BATCH:
+    if isinstance(first, BatchRejected) and all_or_nothing:
         refusal = CommandRefused(first.reason)
         refusal.field = _place("commands", first.index, refusal.field)
         raise refusal
     raise_if_refused(answer)
-    executed = answer.events[0]
-    assert isinstance(executed, BatchExecuted)
+    assert isinstance(first, BatchExecuted)
     results = []
     start = 1
-    for count in executed.event_counts:
+    for count in first.event_counts:
         results.append(_outcome(answer, answer.events[start : start + count], account_id))
         start += count
     return results
 
 
-def _read_command(item: object, account_id: int) -> PlaceOrder | AmendOrder | CancelOrder:
+def _read_command(
+    item: object, account_id: int, all_or_nothing: bool
+) -> PlaceOrder | AmendOrder | CancelOrder | OrderNotFound:
+    """The command. Without the order that it is to change there is none; at best effort this is
+    nothing that holds up the others."""
     fields = _object(item)
     action = next(iter(fields), "")
     if len(fields) != 1 or action not in ACTIONS:
@@ -199,19 +232,31 @@ def _read_command(item: object, account_id: int) -> PlaceOrder | AmendOrder | Ca
     value = fields[action]
     if action == "place":
         return read_order(_object(value), account_id, instruments.lookup)[0]
-    if action == "cancel":
-        return CancelOrder(account_id, *read_reference(_reference_text(value)))
-    changes = dict(_object(value))
+    try:
+        if action == "cancel":
+            return CancelOrder(account_id, *read_reference(_reference_text(value)))
+        return _read_amend(_object(value), account_id)
+    except OrderNotFound as error:
+        if all_or_nothing:
+            raise
+        return error
+
+
+def _read_amend(fields: Mapping[str, Any], account_id: int) -> AmendOrder:
+    changes = dict(fields)
     reference = read_reference(_reference_text(changes.pop("id", None)))
     order = selectors.order_of(account_id, reference)
     return read_amendment(changes, account_id, order.id, instruments.lookup(order.symbol))
 
 
+def _error(error: VenueError) -> dict[str, Any]:
+    return {"error": {"code": error.code, "message": error.message}}
+
+
 def _outcome(answer: Answer, events: list[Event], account_id: int) -> dict[str, Any]:
     first = events[0]
     if isinstance(first, REFUSALS):
-        refusal = CommandRefused(first.reason)
-        return {"error": {"code": refusal.code, "message": refusal.message}}
+        return _error(CommandRefused(first.reason))
     if isinstance(first, OrderAccepted):
         order, fills = _placed(answer, events)[0]
         return {"order": placement_resource(order, fills, instruments.lookup(order.symbol))}
@@ -229,7 +274,7 @@ def _outcome(answer: Answer, events: list[Event], account_id: int) -> dict[str, 
 
 def cancel_all_after(account_id: int, fields: Mapping[str, Any]) -> str | None:
     """Cancels all open orders unless called again in time; 0 disarms. Gives the moment."""
-    take_placement(account_id)
+    take_cancels(account_id)
     refuse_unknown(fields, ("timeout_ms",), "The switch")
     timeout_ms = fields.get("timeout_ms")
     if isinstance(timeout_ms, bool) or not isinstance(timeout_ms, int):

@@ -59,9 +59,14 @@ class Cancellation(NamedTuple):
         return cancellation_resource(self.event, self.instrument, self.sequence, self.time_ns)
 
 
-def take_placement(account_id: int) -> None:
-    """Counts one request that places or changes orders. Raises RateLimited."""
-    _placements.take(account_id)
+def take_placements(account_id: int, count: int = 1) -> None:
+    """Counts so many orders that are placed or changed. Raises RateLimited."""
+    _placements.take(account_id, count)
+
+
+def take_cancels(account_id: int, count: int = 1) -> None:
+    """Counts so many cancels, which placing never uses up. Raises RateLimited."""
+    _cancels.take(account_id, count)
 
 
 # -- place ------------------------------------------------------------------------------------

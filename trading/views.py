@@ -277,7 +277,8 @@ class BatchView(APIView):
         description=(
             "One result for each command, in order: `order`, `canceled` or `error`. With "
             "`all_or_nothing` one refusal refuses the whole batch (422, with the command's place "
-            "in `field`); it takes limit orders that may rest, and cancels."
+            "in `field`); it takes limit orders that may rest, and cancels. Each command counts as "
+            "a request. Who may not trade may send cancels alone."
         ),
         request={"application/json": BATCH_REQUEST},
         responses={
@@ -287,8 +288,10 @@ class BatchView(APIView):
         },
     )
     def post(self, request: Request) -> Response:
-        require_trading(request.user)
-        results = changes.execute_batch(_account_id(request), _body(request))
+        fields = _body(request)
+        if not changes.only_cancels(fields):
+            require_trading(request.user)
+        results = changes.execute_batch(_account_id(request), fields)
         return Response({"results": results})
 
 

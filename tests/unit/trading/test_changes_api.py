@@ -1,4 +1,4 @@
-"""REST: amends, replacements, lists, batches and the dead man's switch, over the real engine core."""
+"""REST: amends, replacements, lists, batches, the dead man's switch, over the real engine core."""
 
 from typing import Any
 
@@ -7,15 +7,16 @@ from django.test import Client
 
 from accounts import roles
 from accounts.models import User
-from accounts.tokens import forget_everything
+from accounts.tokens import forget_everything, issue_tokens
 from orderbook.errors import EngineUnavailable, OutcomeUnknown, VenueError
-from tests.unit.trading.test_api import ALICE, BOB, ORDERS, SYMBOL, alice, fields, place
-from tests.unit.trading.venue import Venue
+from tests.unit.trading.venue import ALICE, BOB, SYMBOL, Venue, fields
 from trading import services
+from trading.order_state import OrderState
 from trading.rate_limit import RateLimit
 
-__all__ = ["alice"]
-
+ORDERS = "/api/v1/orders"
+ONE_MS = 1
+"""Shorter than a dead man's switch takes."""
 pytestmark = pytest.mark.django_db(databases=["default", "journal"])
 
 
@@ -174,9 +175,9 @@ def test_the_dead_mans_switch(alice: Client, venue: Venue) -> None:
     assert body["cancels_at"].endswith("Z")
     assert venue.engine.next_due_ns == venue.time_ns + 5_000_000_000
     assert send(alice, "post", "/cancel-all-after", {"timeout_ms": 0})[1] == {"cancels_at": None}
-    for wrong in (86_400_001, "5", True, None, 1):
+    for wrong in (86_400_001, "5", True, None, ONE_MS):
         status, body = send(alice, "post", "/cancel-all-after", {"timeout_ms": wrong})
-        assert (status, body["error"]["field"]) == (422 if wrong == 1 else 400, "timeout_ms")
+        assert (status, body["error"]["field"]) == (422 if wrong is ONE_MS else 400, "timeout_ms")
 
 
 def test_only_one_side_is_canceled(alice: Client) -> None:
@@ -270,7 +271,7 @@ def test_who_may_not_trade_any_more_only_cancels(alice: Client) -> None:
     User.objects.get(pk=ALICE).groups.clear()
     forget_everything()
     cancel = {"cancel": order.id}
-    refused = (
+    refused: tuple[tuple[str, str, Any], ...] = (
         ("patch", f"/{order.id}", {"quantity": "0.5"}),
         ("post", "/replacements", {"id": order.id, "order": fields()}),
         ("post", "/lists", OCO),

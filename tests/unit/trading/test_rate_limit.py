@@ -34,6 +34,30 @@ def test_a_burst_then_a_steady_rate() -> None:
     assert taken(limit, 1, 15) == 10
 
 
+def test_several_commands_count_as_so_many() -> None:
+    clock = Clock()
+    limit = RateLimit(10, clock)
+    limit.take(1, 7)
+    with pytest.raises(RateLimited):
+        limit.take(1, 4)
+    limit.take(1, 3)
+    assert taken(limit, 1, 5) == 0
+    clock.now += 0.5
+    with pytest.raises(RateLimited):
+        limit.take(1, 6)
+    limit.take(1, 5)
+
+
+def test_more_than_a_seconds_worth_is_let_through_and_waited_for() -> None:
+    clock = Clock()
+    limit = RateLimit(10, clock)
+    limit.take(1, 50)
+    clock.now += 4
+    assert taken(limit, 1, 1) == 0
+    clock.now += 0.5
+    assert taken(limit, 1, 9) == 5
+
+
 def test_accounts_do_not_share() -> None:
     limit = RateLimit(3, Clock())
     assert taken(limit, 1, 9) == 3
