@@ -3,7 +3,6 @@
 A user who is closed here stays; users are never deleted, for their money and history remain.
 """
 
-import uuid
 from typing import Any
 
 from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
@@ -16,14 +15,13 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.template.response import TemplateResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from accounts import presentation, reconciliation, roles, selectors, services, tokens
-from accounts.forms import AdjustBalanceForm
+from accounts import reconciliation, roles, selectors, services, tokens
+from accounts.admin_controls import KILL_SWITCH, AccountControlsAdmin
 from accounts.models import (
     EXTERNAL_ACCOUNT_ID,
     Asset,
@@ -37,7 +35,6 @@ from accounts.validators import has_control_characters
 from orderbook import audit
 from orderbook.admin import AuditedAdmin, ReadOnlyAdmin, utc
 from orderbook.core.units import FEE_ACCOUNT_ID, MAX_ID
-from orderbook.errors import VenueError
 from orderbook.gateway.display import money_text
 
 MAX_CHANGED_AT_ONCE = 100
@@ -71,7 +68,7 @@ class EmailAddressAdmin(AuditedAdmin, AllauthEmailAddressAdmin):  # type: ignore
 
 
 @admin.register(User)
-class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(AccountControlsAdmin, AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     list_display = ("username", "email", "id", "is_active", "roles", "engine_status", "date_joined")
     list_filter = ("is_active", "groups", "is_superuser")
     search_fields = ("username", "email", "id__exact")
@@ -160,49 +157,19 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
             else:
                 messages.success(request, f"{user} may {'' if allowed else 'not '}trade now.")
 
-    def get_urls(self) -> list[URLPattern]:
-        adjust = path(
-            "<int:user_id>/adjust/",
-            self.admin_site.admin_view(self.adjust),
-            name="accounts_user_adjust",
-        )
-        return [adjust, *super().get_urls()]
-
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        may_adjust = request.user.has_perm("accounts.adjust_balance")
-        context = {**(extra_context or {}), "may_adjust": may_adjust}
+        context = {
+            **(extra_context or {}),
+            "may_adjust": request.user.has_perm("accounts.adjust_balance"),
+            "controls": self.control_links(request, object_id) if object_id.isdecimal() else [],
+        }
         return super().change_view(request, object_id, form_url, context)
 
-    def adjust(self, request: HttpRequest, user_id: int) -> HttpResponse:
-        """Credits or debits an account; the form's reference makes a repeated post harmless."""
-        if not request.user.has_perm("accounts.adjust_balance"):
-            raise PermissionDenied
-        user = get_object_or_404(User, pk=user_id)
-        form = AdjustBalanceForm(
-            request.POST if request.method == "POST" else None,
-            assets=list(selectors.asset_decimals()),
-            initial={"reference": f"admin:{uuid.uuid4().hex}"},
-        )
-        if request.method == "POST" and form.is_valid():
-            try:
-                services.adjust_balance(
-                    account_id=user.pk, actor=_actor(request), **form.cleaned_data
-                )
-            except VenueError as error:
-                form.add_error(error.field if error.field in form.fields else None, error.message)
-            else:
-                messages.success(request, "The balance has been adjusted.")
-                return redirect("admin:accounts_user_change", user.pk)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Credit or debit {user.get_username()}",
-            "account": user,
-            "balances": presentation.balance_texts(selectors.balances_of(user.pk)),
-            "form": form,
-        }
-        return TemplateResponse(request, "admin/accounts/user/adjust.html", context)
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        may_switch = request.user.has_perm(KILL_SWITCH)
+        return super().changelist_view(request, {**(extra_context or {}), "may_switch": may_switch})
 
 
 class OwnedRowsAdmin(ReadOnlyAdmin):

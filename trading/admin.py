@@ -1,26 +1,68 @@
-"""Orders and fills in the admin site: to look at, and to cancel an order as an audited action."""
+"""Orders and fills in the admin site: to look at, with what the journal tells of an order.
+
+An order can be canceled there, and the bust of a trade asked for, both audited."""
 
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 
 from accounts.admin import OwnedRowsAdmin
 from accounts.models import User
 from market import instruments
 from market.admin import SymbolFilter
+from market.formatting import formatter
 from orderbook.admin import utc
-from orderbook.core.units import MAX_ID
+from orderbook.core.units import MAX_ID, PostOnly, SelfTradePrevention
 from orderbook.errors import VenueError
+from orderbook.explanation.explain import Limits, explain_order
+from orderbook.journal import JournalDamaged
 from trading import services
+from trading.admin_requests import OperatorRequestAdmin
 from trading.models import Fill, Order
+from trading.operator_requests import REQUEST_BUST
 from trading.order_state import FillState, OrderState
 from trading.resources import fill_resource, order_resource
 from trading.selectors import FILL_FIELDS, ORDER_FIELDS
 
+__all__ = ["FillAdmin", "OperatorRequestAdmin", "OrderAdmin"]
+
 MAX_CANCELED_AT_ONCE = 100
 """Most orders that one use of the action cancels."""
+
+
+PAGE_LIMITS = Limits(replayed=50_000, read=300_000)
+"""What the order's page replays and reads at most: some seconds. The command has no limits."""
+SPECIAL_FIELDS = (
+    "stop_price",
+    "shown",
+    "post_only_rule",
+    "self_trade_rule",
+    "expires",
+    "order_list",
+)
+"""What most orders do without."""
+
+
+def _special(row: Order, name: str) -> str:
+    """Empty where the order does without."""
+    text = formatter(instruments.lookup(row.symbol))
+    match name:
+        case "stop_price":
+            return text.price(row.stop_ticks) if row.stop_ticks else ""
+        case "shown":
+            return text.quantity(row.display_lots) if row.display_lots else ""
+        case "post_only_rule":
+            return row.post_only if row.post_only != PostOnly.OFF.value else ""
+        case "self_trade_rule":
+            return row.self_trade if row.self_trade != SelfTradePrevention.NONE.value else ""
+        case "expires":
+            return utc(row.expire_ns) if row.expire_ns else ""
+        case _:
+            return str(row.list_id) if row.list_id else ""
 
 
 def _order(row: Order) -> dict[str, Any]:
@@ -71,7 +113,14 @@ class OrderAdmin(OwnedRowsAdmin):
         "updated",
         "created_sequence",
         "updated_sequence",
+        *SPECIAL_FIELDS,
+        "explanation",
     )
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without what the order does not use."""
+        unused = {name for name in SPECIAL_FIELDS if obj is not None and not _special(obj, name)}
+        return [str(name) for name in self.fields or () if name not in unused]
 
     def number_query(self, number: int) -> Q:
         return Q(id=number) | Q(account_id=number)
@@ -108,6 +157,41 @@ class OrderAdmin(OwnedRowsAdmin):
     def updated(self, row: Order) -> str:
         return utc(row.updated_ns)
 
+    @admin.display(description="stop price")
+    def stop_price(self, row: Order) -> str:
+        return _special(row, "stop_price")
+
+    @admin.display(description="shown at a time")
+    def shown(self, row: Order) -> str:
+        return _special(row, "shown")
+
+    @admin.display(description="post-only")
+    def post_only_rule(self, row: Order) -> str:
+        return _special(row, "post_only_rule")
+
+    @admin.display(description="self-trade prevention")
+    def self_trade_rule(self, row: Order) -> str:
+        return _special(row, "self_trade_rule")
+
+    @admin.display(description="expires (UTC)")
+    def expires(self, row: Order) -> str:
+        return _special(row, "expires")
+
+    @admin.display(description="list")
+    def order_list(self, row: Order) -> str:
+        return _special(row, "order_list")
+
+    @admin.display(description="why, from the journal")
+    def explanation(self, row: Order) -> SafeString | str:
+        """What ``manage.py explain_order`` tells, as far as a page may take its time for it."""
+        try:
+            told = explain_order(row.pk, created_sequence=row.created_sequence, limits=PAGE_LIMITS)
+        except VenueError as error:
+            return error.message
+        except JournalDamaged as error:
+            return f"The journal cannot be read: {error}"
+        return render_to_string("explanation/steps.html", {"explanation": told})
+
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("trading.cancel_any_order")
 
@@ -131,6 +215,7 @@ class OrderAdmin(OwnedRowsAdmin):
 
 @admin.register(Fill)
 class FillAdmin(OwnedRowsAdmin):
+    change_form_template = "admin/trading/fill/change_form.html"
     list_display = (
         "trade_id",
         "liquidity",
@@ -142,8 +227,9 @@ class FillAdmin(OwnedRowsAdmin):
         "quantity",
         "fee",
         "time",
+        "is_busted",
     )
-    list_filter = (SymbolFilter, "side", "is_maker")
+    list_filter = (SymbolFilter, "side", "is_maker", "is_busted")
     search_help_text = "A trade id, an order id, or an account id or its user's name."
     ordering = ("-id",)
     fields = (*list_display, "quote_quantity", "sequence")
@@ -151,6 +237,13 @@ class FillAdmin(OwnedRowsAdmin):
     def number_query(self, number: int) -> Q:
         trades = Q(id__in=[2 * number, 2 * number + 1]) if number <= MAX_ID // 2 - 1 else Q()
         return trades | Q(order_id=number) | Q(account_id=number)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        may_bust = request.user.has_perm(REQUEST_BUST)
+        context = {**(extra_context or {}), "may_bust": may_bust}
+        return super().change_view(request, object_id, form_url, context)
 
     @admin.display(description="liquidity")
     def liquidity(self, row: Fill) -> str:

@@ -8,10 +8,8 @@ from django.test import Client
 
 from accounts import roles
 from accounts.models import LedgerEntry, ReconciliationRun, User
-from accounts.selectors import balances_of
 from orderbook.core.commands import Deposit, SetAccountStatus
 from orderbook.core.units import AccountStatus
-from orderbook.errors import EngineUnavailable
 from orderbook.models import AuditEntry, Epoch, JournalBatch, Snapshot
 from tests.unit.accounts.conftest import PASSWORD, Venue
 
@@ -97,7 +95,7 @@ def test_traders_and_strangers_stay_out(alice: User) -> None:
     assert client.get("/admin/").status_code == 302
     client.force_login(alice)
     assert client.get("/admin/accounts/user/").status_code == 302
-    assert client.post(f"/admin/accounts/user/{alice.pk}/adjust/").status_code == 302
+    assert client.post(f"/admin/accounts/user/{alice.pk}/control/cancel-all/").status_code == 302
 
 
 def test_a_batch_is_shown_decoded(filled: Venue, browser: Client) -> None:
@@ -111,57 +109,6 @@ def test_a_batch_is_shown_decoded(filled: Venue, browser: Client) -> None:
 def test_a_damaged_batch_says_so(filled: Venue, browser: Client) -> None:
     JournalBatch.objects.filter(pk=1).update(payload=b"\xff")
     assert "cannot be decoded" in text(browser.get("/admin/orderbook/journalbatch/1/change/"))
-
-
-def adjust_form(browser: Client, user: User, **changes: str) -> dict[str, str]:
-    page = text(browser.get(f"/admin/accounts/user/{user.pk}/adjust/"))
-    (reference,) = re.findall(r'name="reference" value="([^"]+)"', page)
-    return {"asset": "BTC", "amount": "1.5", "reason": "gift", "reference": reference, **changes}
-
-
-def test_an_account_is_credited_once_and_the_act_audited(
-    filled: Venue, browser: Client, alice: User, operator: User
-) -> None:
-    url, form = f"/admin/accounts/user/{alice.pk}/adjust/", adjust_form(browser, alice)
-    assert browser.post(url, form).status_code == 302
-    assert "has a deposit or withdrawal with this reference" in text(browser.post(url, form))
-    assert balances_of(alice.pk)[0].available_minor == 250_000_000
-    entries = AuditEntry.objects.filter(action="account.credit").order_by("id")
-    assert [(e.actor_id, e.outcome) for e in entries] == [
-        (operator.pk, "done"),
-        (operator.pk, "duplicate_reference"),
-    ]
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"amount": "-99"},
-        {"amount": "x"},
-        {"amount": "1.000000001"},
-        {"amount": ""},
-        {"asset": "XXX"},
-        {"reason": ""},
-        {"reason": "a\x00"},
-        {"reference": "x" * 65},
-    ],
-)
-def test_an_adjustment_that_is_refused_says_so_and_changes_nothing(
-    filled: Venue, browser: Client, alice: User, changes: dict[str, str]
-) -> None:
-    form = adjust_form(browser, alice, **changes)
-    page = text(browser.post(f"/admin/accounts/user/{alice.pk}/adjust/", form))
-    assert "errorlist" in page
-    assert balances_of(alice.pk)[0].available_minor == 10**8
-
-
-def test_with_the_engine_down_an_adjustment_says_so(
-    filled: Venue, browser: Client, alice: User
-) -> None:
-    form = adjust_form(browser, alice)
-    filled.down = EngineUnavailable()
-    page = text(browser.post(f"/admin/accounts/user/{alice.pk}/adjust/", form))
-    assert "nothing was executed" in page
 
 
 def user_form(user: User, **changes: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ from orderbook.worker.projector import Projector
 from tests.unit.trading import venue as venues
 from tests.unit.trading.venue import ALICE, BOB, fields
 from trading import services
+from trading.models import OperatorRequest
 
 pytestmark = pytest.mark.django_db(databases=["default", "journal"])
 
@@ -62,6 +63,12 @@ def venue(db: None) -> Iterator[venues.Venue]:
         Snapshot.objects.create(sequence=account_id, time_ns=10**18, **hashes)
         services.place_order_blocking(ALICE, fields(quantity="0.1"))
         services.place_order_blocking(BOB, fields(side="sell", quantity="0.1"))
+        OperatorRequest.objects.create(
+            kind="credit",
+            reason="a gift",
+            payload={"account_id": ALICE, "asset": "BTC", "amount": "1", "amount_minor": 10**8},
+            requested_by=user,
+        )
         ReconciliationRun.objects.create(
             started_at=timezone.now(),
             finished_at=timezone.now(),

@@ -15,7 +15,7 @@ from orderbook.core.engine import Engine
 from orderbook.errors import VenueError
 from orderbook.gateway import tail
 from orderbook.gateway.gateway import Gateway, set_gateway
-from orderbook.gateway.protocol import Answer, Depth, GetDepth
+from orderbook.gateway.protocol import Answer, Query
 from orderbook.models import JournalBatch
 from orderbook.projections import registered
 from orderbook.worker.projector import Projector
@@ -62,12 +62,10 @@ class Venue:
         answer: Answer = await database_sync_to_async(self.execute)(command)
         return answer
 
-    def query_blocking(self, query: GetDepth) -> Depth:
+    def query_blocking(self, query: Query) -> Any:
         if self.down is not None:
             raise self.down
-        answer = answer_query(self.engine, query, self.sequence, 1)
-        assert isinstance(answer, Depth)
-        return answer
+        return answer_query(self.engine, query, self.sequence, 1)
 
     def project(self) -> None:
         """Lets the tables catch up with the journal."""
