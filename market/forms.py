@@ -58,6 +58,7 @@ class RulesForm(forms.Form):
     static_band_ppm = _band("Around the reference price, for limit prices and trades")
     dynamic_band_ppm = _band("Around the last trade, for trades")
     pause_s = forms.IntegerField(
+        label="Volatility pause",
         min_value=0,
         max_value=MAX_PAUSE_NS // SECOND_NS,
         initial=0,

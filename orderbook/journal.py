@@ -126,7 +126,7 @@ def decode_row(row: JournalBatch | Row) -> Batch:
     )
 
 
-def executed_commands(row: Row) -> list[Executed]:
+def executed_commands(row: JournalBatch | Row) -> list[Executed]:
     """As ``decode_row``, for a ninth of its time."""
     return _decoded(_decode_executed, row)
 

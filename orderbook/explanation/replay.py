@@ -11,7 +11,7 @@ from orderbook.core.engine import Engine
 from orderbook.core.errors import SnapshotCorrupt
 from orderbook.core.snapshot import restore
 from orderbook.explanation.reading import Progress, no_progress, rows_after
-from orderbook.journal import decode_row
+from orderbook.journal import executed_commands
 from orderbook.models import Snapshot
 
 
@@ -28,7 +28,7 @@ def engine_at(sequence: int, progress: Progress = no_progress) -> Engine:
         for row in rows_after(reached, progress):
             if row.first_sequence > sequence:
                 break
-            for entry in decode_row(row).entries[: sequence - row.first_sequence + 1]:
+            for entry in executed_commands(row)[: sequence - row.first_sequence + 1]:
                 engine.apply(entry.command, row.time_ns)
         for book in engine.books.values():
             book.drain_changes()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_trade_page import DESK, PHONE
-from tests.support.embedded_venue import EmbeddedVenue
+from tests.support.embedded_venue import PASSWORD, EmbeddedVenue
 
 DOORS = (
     "/accounts/login/",
@@ -109,7 +109,7 @@ def test_the_admin_site_works_within_the_content_policy(
     page = open_page("/admin/", "admin", color_scheme=theme, **DESK)
     links = page.locator("#content-main th a").evaluate_all("a => a.map(e => e.pathname)")
     lists = [path for path in links if path.count("/") == 4 and path.split("/")[2] in ADMIN_APPS]
-    assert len(lists) == 18
+    assert len(lists) == 19
     for path in lists:
         assert page.goto(venue.url + path).status == 200, path
         rows = page.locator("#result_list tbody th a")
@@ -117,12 +117,29 @@ def test_the_admin_site_works_within_the_content_policy(
             rows.first.click()
             page.wait_for_url("**/change/**")
             assert page.is_visible("#content h1, #content h2"), path
-    for path in ("accounts/user/add/", "accounts/user/2/adjust/", "market/instrument/add/"):
+    for path in (
+        "accounts/user/add/",
+        "accounts/user/2/control/limits/",
+        "accounts/user/venue-kill-switch/",
+        "market/instrument/add/",
+        "market/instrument/BTC-USDT/control/schedule/",
+        "trading/operatorrequest/credit/2/",
+    ):
         assert page.goto(f"{venue.url}/admin/{path}").status == 200
     assert console_errors == []
 
 
-def test_an_operator_credits_an_account_and_withdraws_trading(
+def second_operator(venue: EmbeddedVenue) -> str:
+    """The demo has one operator; what one asks for, another approves."""
+    venue.environment["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
+    made = venue.manage(
+        "createsuperuser", "--noinput", "--username", "otto", "--email", "otto@demo.invalid"
+    )
+    assert made.returncode == 0, made.stderr
+    return "otto"
+
+
+def test_operators_credit_an_account_together_and_one_withdraws_trading(
     open_page: Any, venue: EmbeddedVenue
 ) -> None:
     trader = open_page("/trade/BTC-USDT/", "bob", **DESK)
@@ -133,8 +150,14 @@ def test_an_operator_credits_an_account_and_withdraws_trading(
     page.select_option("#id_asset", "INR")
     page.fill("#id_amount", "12.5")
     page.fill("#id_reason", "a gift")
+    page.click("text=Continue")
     page.click("text=Carry out")
-    page.wait_for_selector("text=The balance has been adjusted.")
+    page.wait_for_selector("text=waits for another operator")
+    other = open_page("/admin/trading/operatorrequest/", second_operator(venue), **DESK)
+    other.click("#result_list tbody th a >> nth=0")
+    assert "12.5000 INR" in other.inner_text("#content")
+    other.click("text=Approve and carry out")
+    other.wait_for_selector("text=Carried out")
     page.goto(f"{venue.url}/admin/accounts/user/?q=bob")
     page.check("#action-toggle")
     page.select_option("select[name=action]", "withdraw_trading")
