@@ -2,7 +2,12 @@
 
 Promises: no balance is ever negative (``InvariantBroken`` I2 at once), a transfer neither makes
 nor loses money, and ``drain_changes`` reports every balance that a command touched exactly once.
+
+Every order moves balances several times, so each method of ``Ledger`` does its work in one place
+rather than through the others.
 """
+
+from operator import attrgetter
 
 from orderbook.core.errors import InvariantBroken
 from orderbook.core.events import BalanceChanged, Event
@@ -11,7 +16,7 @@ from orderbook.core.events import BalanceChanged, Event
 class Balance:
     """One account's balance of one asset. Only ``Ledger`` and restore write to it."""
 
-    __slots__ = ("account_id", "asset", "available_minor", "held_minor", "touched")
+    __slots__ = ("account_id", "asset", "available_minor", "held_minor", "place")
 
     def __init__(
         self, account_id: int, asset: str, available_minor: int = 0, held_minor: int = 0
@@ -20,68 +25,83 @@ class Balance:
         self.asset = asset
         self.available_minor = available_minor
         self.held_minor = held_minor
-        self.touched = False
+        self.place = (account_id, asset)
+        """Where it comes among the changes of one command."""
 
 
-def _sort_key(balance: Balance) -> tuple[int, str]:
-    return balance.account_id, balance.asset
+_sort_key = attrgetter("place")
 
 
 class Ledger:
     """Moves money between balances and remembers which ones the running command touched."""
 
-    __slots__ = ("_touched", "supply")
+    __slots__ = ("supply", "touched")
 
     def __init__(self) -> None:
         self.supply: dict[str, int] = {}
         """Per asset: deposits less withdrawals, in minor units."""
-        self._touched: list[Balance] = []
+        self.touched: dict[Balance, None] = {}
+        """The balances that the running command changed. Empty between commands."""
 
     def credit(self, balance: Balance, amount_minor: int) -> None:
         balance.available_minor += amount_minor
-        if not balance.touched:
-            balance.touched = True
-            self._touched.append(balance)
+        self.touched[balance] = None
 
     def debit(self, balance: Balance, amount_minor: int) -> None:
         available_minor = balance.available_minor - amount_minor
         if available_minor < 0:
             raise _negative(balance, "available", available_minor)
         balance.available_minor = available_minor
-        if not balance.touched:
-            balance.touched = True
-            self._touched.append(balance)
+        self.touched[balance] = None
 
-    def debit_held(self, balance: Balance, amount_minor: int) -> None:
+    def hold(self, balance: Balance, amount_minor: int) -> None:
+        available_minor = balance.available_minor - amount_minor
+        if available_minor < 0:
+            raise _negative(balance, "available", available_minor)
+        balance.available_minor = available_minor
+        balance.held_minor += amount_minor
+        self.touched[balance] = None
+
+    def release(self, balance: Balance, amount_minor: int) -> None:
         held_minor = balance.held_minor - amount_minor
         if held_minor < 0:
             raise _negative(balance, "held", held_minor)
         balance.held_minor = held_minor
-        if not balance.touched:
-            balance.touched = True
-            self._touched.append(balance)
-
-    def hold(self, balance: Balance, amount_minor: int) -> None:
-        self.debit(balance, amount_minor)
-        balance.held_minor += amount_minor
-
-    def release(self, balance: Balance, amount_minor: int) -> None:
-        self.debit_held(balance, amount_minor)
         balance.available_minor += amount_minor
+        self.touched[balance] = None
+
+    def pay(self, payer: Balance, payee: Balance, paid_minor: int, received_minor: int) -> None:
+        """From what is available; the fee is what the payee does not receive of it."""
+        available_minor = payer.available_minor - paid_minor
+        if available_minor < 0:
+            raise _negative(payer, "available", available_minor)
+        payer.available_minor = available_minor
+        payee.available_minor += received_minor
+        self.touched[payer] = None
+        self.touched[payee] = None
+
+    def pay_held(
+        self, payer: Balance, payee: Balance, paid_minor: int, received_minor: int
+    ) -> None:
+        """The same from what is held."""
+        held_minor = payer.held_minor - paid_minor
+        if held_minor < 0:
+            raise _negative(payer, "held", held_minor)
+        payer.held_minor = held_minor
+        payee.available_minor += received_minor
+        self.touched[payer] = None
+        self.touched[payee] = None
 
     def drain_changes(self, events: list[Event]) -> None:
         """Appends a BalanceChanged for each touched balance, by account id, then asset."""
-        touched = self._touched
-        if len(touched) > 1:
-            touched.sort(key=_sort_key)
+        touched = sorted(self.touched, key=_sort_key)
+        self.touched.clear()
         for balance in touched:
-            balance.touched = False
             events.append(
                 BalanceChanged(
                     balance.account_id, balance.asset, balance.available_minor, balance.held_minor
                 )
             )
-        touched.clear()
 
 
 def _negative(balance: Balance, part: str, value_minor: int) -> InvariantBroken:

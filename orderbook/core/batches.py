@@ -106,7 +106,7 @@ class Batches:
                 self._placing.enter(command, self._venue.books[command.symbol], account, done)
             else:
                 assert isinstance(command, CancelOrder)
-                self._cancels.cancel_known(command, account, done)
+                self._cancels.cancel(command, done, counted=True)
             counts.append(len(done) - before)
         events.append(BatchExecuted(batch.account_id, tuple(counts)))
         events += done

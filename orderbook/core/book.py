@@ -1,7 +1,9 @@
 """One instrument's order book: price levels a side, first in first out inside a level.
 
 Complexity: best level, append, fill of the first order and cancel of any order O(1); making or
-removing a level O(log levels). A level is a doubly linked list threaded through its orders.
+removing a level O(log levels). A level is a doubly linked list threaded through its orders, a side
+one threaded through its levels. Prices near the best one come and go all the time, so a level that
+is emptied stays for a while: a side has at most MAX_EMPTY_LEVELS of these. They show nowhere.
 
 The book knows nothing of money. ``update_id`` counts changes of level quantities and is part of
 the state; which levels changed since the last ``drain_changes`` is derived and is not.
@@ -16,10 +18,14 @@ from orderbook.core.bands import bands_of
 from orderbook.core.events import InstrumentDefined
 from orderbook.core.fees import FeeSchedule
 from orderbook.core.order import Order, Stage
-from orderbook.core.units import DAY_NS, InstrumentStatus, Side
+from orderbook.core.units import DAY_NS, MAX_NOTIONAL_MINOR, InstrumentStatus, Side
 from orderbook.core.waiting import WaitingOrders
 
-_BUY = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
+# Reading an enumeration's member costs ten times as much as a constant.
+_BUY = Side.BUY
+_TRADING = InstrumentStatus.TRADING
+
+MAX_EMPTY_LEVELS = 128
 
 LevelView = tuple[Side, int, int, int]
 """(side, price_ticks, quantity_lots, order_count); quantity 0 where the level is gone."""
@@ -29,14 +35,17 @@ class Level:
     """The orders at one price, oldest first."""
 
     __slots__ = (
+        "better",
         "book_side",
         "first",
+        "is_vacant",
         "key",
         "last",
         "order_count",
         "price_ticks",
         "quantity_lots",
         "reserve_lots",
+        "worse",
     )
 
     def __init__(self, book_side: "BookSide", key: int) -> None:
@@ -50,6 +59,11 @@ class Level:
         self.order_count = 0
         self.first: Order | None = None
         self.last: Order | None = None
+        self.better: Level | None = None
+        """The next level towards the best price, empty or not."""
+        self.worse: Level | None = None
+        self.is_vacant = False
+        """Whether it is on its side's list of levels that were emptied."""
 
     def __iter__(self) -> Iterator[Order]:
         order = self.first
@@ -61,38 +75,69 @@ class Level:
 class BookSide:
     """All levels of one side. A level's key sorts best first: the price, negated for bids."""
 
-    __slots__ = ("best", "changed", "keys", "levels", "side", "sign")
+    __slots__ = ("best", "changed", "keys", "levels", "side", "sign", "vacant")
 
     def __init__(self, side: Side) -> None:
         self.side = side
         self.sign = -1 if side is Side.BUY else 1
         self.levels: dict[int, Level] = {}
-        self.keys = SortedList()
+        self.keys: SortedList = SortedList()
+        """Of all levels, empty or not."""
         self.best: Level | None = None
+        """The best one with an order."""
+        self.vacant: list[Level] = []
+        """Those that were emptied since the last clearance; some have orders again."""
         self.changed: set[int] = set()
         """Keys of the levels that changed since the last drain."""
 
     def __iter__(self) -> Iterator[Level]:
-        """Levels, best first."""
-        return (self.levels[key] for key in self.keys)
+        """Levels with orders, best first."""
+        level = self.best
+        while level is not None:
+            if level.first is not None:
+                yield level
+            level = level.worse
 
-    def level_at(self, key: int) -> Level:
-        """The level with this key, made if there is none."""
-        level = self.levels.get(key)
-        if level is None:
-            level = self.levels[key] = Level(self, key)
-            self.keys.add(key)
-            if self.best is None or key < self.best.key:
-                self.best = level
+    def add_level(self, key: int) -> Level:
+        """Makes the level with this key, for an order that comes to stand in it."""
+        level = self.levels[key] = Level(self, key)
+        keys = self.keys
+        place = keys.bisect_left(key)
+        if place:
+            level.better = better = self.levels[keys[place - 1]]
+            better.worse = level
+        if place < len(keys):
+            level.worse = worse = self.levels[keys[place]]
+            worse.better = level
+        keys.add(key)
         return level
 
-    def drop(self, level: Level) -> None:
-        """Forgets an empty level."""
-        key = level.key
-        del self.levels[key]
-        self.keys.remove(key)
-        if self.best is level:
-            self.best = self.levels[self.keys[0]] if self.keys else None
+    def vacate(self, level: Level) -> None:
+        """The level's last order is gone."""
+        if level is self.best:
+            best = level.worse
+            while best is not None and best.first is None:
+                best = best.worse
+            self.best = best
+        if not level.is_vacant:
+            level.is_vacant = True
+            self.vacant.append(level)
+            if len(self.vacant) > MAX_EMPTY_LEVELS:
+                self._clear_vacant()
+
+    def _clear_vacant(self) -> None:
+        """Forgets the empty levels."""
+        for level in self.vacant:
+            level.is_vacant = False
+            if level.first is None:
+                del self.levels[level.key]
+                self.keys.remove(level.key)
+                better, worse = level.better, level.worse
+                if better is not None:
+                    better.worse = worse
+                if worse is not None:
+                    worse.better = better
+        self.vacant.clear()
 
     def view(self, key: int) -> LevelView:
         level = self.levels.get(key)
@@ -135,18 +180,30 @@ class Book:
         "asks",
         "auction",
         "bands",
+        "base",
         "bids",
         "fees",
         "instrument",
+        "is_plain",
+        "is_trading",
         "last_ticks",
+        "lot_minor",
+        "maker_fee_ppm",
+        "max_notional_minor",
+        "max_quantity_lots",
+        "min_notional_minor",
+        "quote",
         "reference_ticks",
         "session",
+        "symbol",
+        "taker_fee_ppm",
+        "tick_lot_minor",
         "update_id",
         "waiting",
     )
 
     def __init__(self, instrument: InstrumentDefined) -> None:
-        self.instrument = instrument
+        self.define(instrument)
         self.bids = BookSide(Side.BUY)
         self.asks = BookSide(Side.SELL)
         self.last_ticks = 0
@@ -157,8 +214,6 @@ class Book:
         """Made with the first order that waits."""
         self.auction: Auction | None = None
         """While an auction collects or uncrosses."""
-        self.bands = bands_of(instrument)
-        """None where prices have no bands."""
         self.fees: FeeSchedule | None = None
         """None where the instrument's flat fees hold."""
         self.session: Session | None = None
@@ -178,14 +233,19 @@ class Book:
             side, key = self.bids, -order.price_ticks
         else:
             side, key = self.asks, order.price_ticks
-        level = side.level_at(key)
+        level = side.levels.get(key)
+        if level is None:
+            level = side.add_level(key)
         order.level = level
-        last = level.last
+        order.preceding = last = level.last
+        order.following = None
         if last is None:
             level.first = order
+            best = side.best
+            if best is None or key < best.key:
+                side.best = level
         else:
             last.following = order
-            order.preceding = last
         level.last = order
         level.quantity_lots += order.remaining_lots
         level.order_count += 1
@@ -193,8 +253,7 @@ class Book:
         if special is not None:
             level.reserve_lots += special.reserve_lots
             special.stage = Stage.RESTING
-        self.update_id += 1
-        order.priority = self.update_id
+        self.update_id = order.priority = self.update_id + 1
         side.changed.add(key)
 
     def remove(self, order: Order) -> None:
@@ -210,15 +269,15 @@ class Book:
             level.last = preceding
         else:
             following.preceding = preceding
-        order.level = order.preceding = order.following = None
+        order.level = None
         level.quantity_lots -= order.remaining_lots
         level.order_count -= 1
         special = order.special
         if special is not None:
             level.reserve_lots -= special.reserve_lots
         side = level.book_side
-        if level.first is None:
-            side.drop(level)
+        if preceding is following:  # both None: it was the only one
+            side.vacate(level)
         self.update_id += 1
         side.changed.add(level.key)
 
@@ -247,9 +306,24 @@ class Book:
         self.asks.changed.clear()
 
     def define(self, instrument: InstrumentDefined) -> None:
-        """Takes a new definition; what is derived from it follows."""
+        """Takes a new definition. What orders need of it is kept in attributes of the book's own,
+        which are read faster."""
         self.instrument = instrument
+        self.symbol: str = instrument.symbol
+        self.base: str = instrument.base
+        self.quote: str = instrument.quote
+        self.lot_minor: int = instrument.lot_minor
+        self.tick_lot_minor: int = instrument.tick_lot_minor
+        self.maker_fee_ppm: int = instrument.maker_fee_ppm
+        self.taker_fee_ppm: int = instrument.taker_fee_ppm
+        self.max_quantity_lots: int = instrument.max_quantity_lots
+        self.min_notional_minor: int = instrument.min_notional_minor
+        self.max_notional_minor: int = instrument.max_notional_minor or MAX_NOTIONAL_MINOR
         self.bands = bands_of(instrument)
+        """None where prices have no bands."""
+        self.is_trading = instrument.status is _TRADING
+        self.is_plain = self.is_trading and self.bands is None
+        """Whether orders trade at once and at any price."""
 
     def is_crossed(self) -> bool:
         """Whether orders stand in it that would trade with each other (a locked book included)."""

@@ -15,6 +15,10 @@ from orderbook.core.venue import Venue
 
 _by_age = attrgetter("order_id")
 
+# Reading an enumeration's member costs ten times as much as a constant.
+_USER = CancelReason.USER
+_OPERATOR = CancelReason.OPERATOR
+
 
 class Cancels:
     __slots__ = ("_lifecycle", "_venue")
@@ -23,27 +27,26 @@ class Cancels:
         self._venue = venue
         self._lifecycle = lifecycle
 
-    def cancel(self, command: CancelOrder, events: list[Event]) -> None:
+    def cancel(self, command: CancelOrder, events: list[Event], counted: bool = False) -> None:
+        """``counted``: the account's rate limit has let the command pass already."""
         venue = self._venue
-        account = venue.registry.by_id.get(command.account_id)
+        account = venue.accounts.get(command.account_id)
         if account is None:
             events.append(cancel_rejected(command, RejectReason.UNKNOWN_ACCOUNT))
             return
-        if account.limits is not None and not command.by_operator:
+        if account.limits is not None and not counted and not command.by_operator:
             refused = account.limits.take(1, 0, venue.time_ns)
             if refused is not None:
                 events.append(cancel_rejected(command, refused))
                 return
-        self.cancel_known(command, account, events)
-
-    def cancel_known(self, command: CancelOrder, account: Account, events: list[Event]) -> None:
-        """Cancels an order of an account whose rate limit let the command pass."""
-        order = account.find_order(command.order_id, command.client_order_id)
+        order_id = command.order_id
+        if not order_id:
+            order_id = account.client_order_ids.get(command.client_order_id, 0)
+        order = account.orders.get(order_id)
         if order is None:
             events.append(cancel_rejected(command, RejectReason.UNKNOWN_ORDER))
             return
-        reason = CancelReason.OPERATOR if command.by_operator else CancelReason.USER
-        self._lifecycle.cancel(order, reason, events)
+        self._lifecycle.cancel(order, _OPERATOR if command.by_operator else _USER, events)
 
     def cancel_all(self, command: CancelAllOrders, events: list[Event]) -> None:
         account_id, symbol = command.account_id, command.symbol

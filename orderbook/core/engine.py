@@ -42,7 +42,7 @@ from orderbook.core.commands import (
 from orderbook.core.definitions import Definitions
 from orderbook.core.entry import OrderEntry
 from orderbook.core.errors import EngineStopped, InvariantBroken
-from orderbook.core.events import AssetDefined, Event, InstrumentDefined
+from orderbook.core.events import AssetDefined, BalanceChanged, Event, InstrumentDefined
 from orderbook.core.funds import Funds
 from orderbook.core.lifecycle import Lifecycle
 from orderbook.core.limits import Limits
@@ -64,6 +64,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.venue = venue = Venue()
+        self._timers = venue.timers
         self._stopped = False
         lifecycle = Lifecycle(venue)
         phases = Phases(venue, Uncross(venue, lifecycle))
@@ -109,22 +110,34 @@ class Engine:
             raise EngineStopped("the engine stopped after an earlier failure")
         try:
             venue = self.venue
-            if time_ns < venue.time_ns:
-                raise InvariantBroken("time", f"{time_ns} comes after {venue.time_ns}")
-            if time_ns >= venue.timers.next_ns or venue.agenda:
-                self._require_advance(command, time_ns)
+            if not venue.time_ns <= time_ns < self._timers.next_ns or venue.agenda:
+                self._check_time(command, time_ns)
             venue.time_ns = time_ns
             events: list[Event] = []
             self._handlers[type(command)](command, events)
             if venue.traded_books:
                 self._triggers.run(events)
-            venue.ledger.drain_changes(events)
+            touched = venue.ledger.touched
+            if len(touched) == 1:
+                balance, _ = touched.popitem()
+                events.append(
+                    BalanceChanged(
+                        balance.account_id,
+                        balance.asset,
+                        balance.available_minor,
+                        balance.held_minor,
+                    )
+                )
+            elif touched:
+                venue.ledger.drain_changes(events)
             return events
         except BaseException:
             self._stopped = True
             raise
 
-    def _require_advance(self, command: Command, time_ns: int) -> None:
+    def _check_time(self, command: Command, time_ns: int) -> None:
+        if time_ns < self.venue.time_ns:
+            raise InvariantBroken("time", f"{time_ns} comes after {self.venue.time_ns}")
         if not isinstance(command, AdvanceTime | OpenEpoch):
             raise InvariantBroken(
                 "time", f"what was due at {self.next_due_ns} has not been done at {time_ns}"

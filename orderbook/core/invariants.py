@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from orderbook.core.book import Book, BookSide, Level
+from orderbook.core.book import MAX_EMPTY_LEVELS, Book, BookSide, Level
 from orderbook.core.errors import InvariantBroken, require
 from orderbook.core.invariants_special import check_special
 from orderbook.core.order import Stage
@@ -53,15 +53,32 @@ def _check_side(side: BookSide, name: str) -> None:
         "levels",
         f"{name}: the sorted prices are not those of the levels",
     )
-    best = side.levels[keys[0]] if keys else None
+    levels = [side.levels[key] for key in keys]
+    require(
+        all(
+            level.better is better and level.worse is worse
+            for better, level, worse in zip(
+                [None, *levels], levels, [*levels[1:], None], strict=False
+            )
+        ),
+        "levels",
+        f"{name}: the levels' links are wrong",
+    )
+    best = next((level for level in levels if level.first is not None), None)
     require(side.best is best, "levels", f"{name}: the best level is wrong")
-    for level in side:
+    vacant = {level for level in levels if level.is_vacant}
+    require(
+        len(side.vacant) == len(vacant) <= MAX_EMPTY_LEVELS and set(side.vacant) == vacant,
+        "levels",
+        f"{name}: the emptied levels are not those listed",
+    )
+    for level in levels:
         _check_level(side, level, f"{name} at {level.price_ticks}")
 
 
 def _check_level(side: BookSide, level: Level, name: str) -> None:
     orders = list(level)
-    require(bool(orders), "levels", f"{name}: empty level")
+    require(bool(orders) or level.is_vacant, "levels", f"{name}: empty level")
     quantity_lots = sum(order.remaining_lots for order in orders)
     require(
         (quantity_lots, len(orders)) == (level.quantity_lots, level.order_count),

@@ -20,19 +20,30 @@ class Lifecycle:
 
     def cancel(self, order: Order, reason: CancelReason, events: list[Event]) -> None:
         """Ends an open order, wherever it stands."""
+        if order.special is not None:
+            self._cancel_special(order, order.special, reason, events)
+            return
+        account, book, order_id = order.account, order.book, order.order_id
+        remaining_lots, client_order_id = order.remaining_lots, order.client_order_id
+        book.remove(order)
+        self._venue.ledger.release(order.funds, remaining_lots * order.held_per_lot_minor)
+        del account.orders[order_id]
+        if book.auction is not None:
+            book_changed(self._venue, book)
+        events.append(
+            OrderCanceled(
+                order_id, account.account_id, book.symbol, client_order_id, remaining_lots, reason
+            )
+        )
+        if client_order_id:
+            self._venue.registry.finish_client_order_id(account, client_order_id)
+
+    def _cancel_special(
+        self, order: Order, special: Special, reason: CancelReason, events: list[Event]
+    ) -> None:
         venue = self._venue
         held_minor = order.held_minor()
-        special = order.special
-        if special is None or special.stage is Stage.RESTING:
-            order.book.remove(order)
-        elif special.stage is Stage.WAITING:
-            assert order.book.waiting is not None
-            order.book.waiting.remove(order)
-        elif special.stage is Stage.SET_OFF:
-            venue.agenda.remove(order)
-        else:
-            assert special.stage is Stage.PENDING
-            order.book.waiting_orders().unregister(order)
+        self._take_away(order, special)
         if held_minor:
             venue.ledger.release(order.funds, held_minor)
         del order.account.orders[order.order_id]
@@ -40,13 +51,26 @@ class Lifecycle:
             book_changed(venue, order.book)
         self.end(order, reason, events)
 
+    def _take_away(self, order: Order, special: Special) -> None:
+        """Takes an order that is not plain from where it stands."""
+        if special.stage is Stage.RESTING:
+            order.book.remove(order)
+        elif special.stage is Stage.WAITING:
+            assert order.book.waiting is not None
+            order.book.waiting.remove(order)
+        elif special.stage is Stage.SET_OFF:
+            self._venue.agenda.remove(order)
+        else:
+            assert special.stage is Stage.PENDING
+            order.book.waiting_orders().unregister(order)
+
     def end(self, order: Order, reason: CancelReason, events: list[Event]) -> None:
         """Records the end of an order that is not, or no longer, open and holds nothing."""
         events.append(
             OrderCanceled(
                 order.order_id,
                 order.account.account_id,
-                order.book.instrument.symbol,
+                order.book.symbol,
                 order.client_order_id,
                 order.open_lots(),
                 reason,

@@ -5,7 +5,6 @@ only what then rests is held, so a buyer's price improvement never leaves its av
 """
 
 from orderbook.core.events import Event, IcebergRefreshed, Trade
-from orderbook.core.fees import fee_minor
 from orderbook.core.lifecycle import Lifecycle
 from orderbook.core.order import Order, Special
 from orderbook.core.self_trade import prevent
@@ -14,6 +13,7 @@ from orderbook.core.units import (
     FEE_ACCOUNT_ID,
     MAX_FILLS,
     MAX_PRICE_TICKS,
+    PPM,
     CancelReason,
     SelfTradePrevention,
     Side,
@@ -71,7 +71,10 @@ class Matcher:
             if lots <= taker.remaining_lots:
                 self._settle(taker, maker, lots, events)
                 taker.remaining_lots -= lots
-                self._exhaust(maker, events)
+                if maker.special is None:
+                    self._lifecycle.fill_maker(maker)
+                else:
+                    self._exhaust(maker, maker.special, events)
                 level = other.best
             else:
                 lots = taker.remaining_lots
@@ -85,12 +88,8 @@ class Matcher:
             venue.traded_books.append(book)
         return ended
 
-    def _exhaust(self, maker: Order, events: list[Event]) -> None:
-        """All that a maker showed was filled and its money is settled."""
-        special = maker.special
-        if special is None:
-            self._lifecycle.fill_maker(maker)
-            return
+    def _exhaust(self, maker: Order, special: Special, events: list[Event]) -> None:
+        """All that a maker which is not plain showed was filled and its money is settled."""
         self._note_fill(maker, special, events)
         if not special.reserve_lots:
             self._lifecycle.fill_maker(maker)
@@ -114,62 +113,66 @@ class Matcher:
 
     def _settle(self, taker: Order, maker: Order, lots: int, events: list[Event]) -> None:
         """Moves the money of one fill and records it."""
-        instrument = maker.book.instrument
-        base, quote = instrument.base, instrument.quote
-        base_minor = lots * instrument.lot_minor
-        quote_minor = maker.price_ticks * lots * instrument.tick_lot_minor
-        if taker.side is _BUY:
-            paid_minor, received_minor, received = quote_minor, base_minor, base
-            maker_received = quote
+        book = maker.book
+        price_ticks, taker_side = maker.price_ticks, taker.side
+        base, quote = book.base, book.quote
+        base_minor = lots * book.lot_minor
+        quote_minor = price_ticks * lots * book.tick_lot_minor
+        if taker_side is _BUY:
+            paid_minor, paid, received_minor, received = quote_minor, quote, base_minor, base
         else:
-            paid_minor, received_minor, received = base_minor, quote_minor, quote
-            maker_received = base
-        venue = self._venue
+            paid_minor, paid, received_minor, received = base_minor, base, quote_minor, quote
+        venue, taker_account, maker_account = self._venue, taker.account, maker.account
         rebate_minor = 0
-        fees = maker.book.fees
+        fees = book.fees
         if fees is None:
-            taker_fee_minor = fee_minor(received_minor, instrument.taker_fee_ppm)
-            maker_fee_minor = fee_minor(paid_minor, instrument.maker_fee_ppm)
+            taker_fee_minor = -(-received_minor * book.taker_fee_ppm // PPM)
+            maker_fee_minor = -(-paid_minor * book.maker_fee_ppm // PPM)
         else:
             taker_fee_minor, maker_fee_minor, rebate_minor = fees.charge(
-                taker.account,
-                maker.account,
+                taker_account,
+                maker_account,
                 received_minor,
                 paid_minor,
                 quote_minor,
                 venue.time_ns // DAY_NS,
             )
         ledger = venue.ledger
-        ledger.debit(taker.funds, paid_minor)
-        ledger.debit_held(maker.funds, received_minor)
-        ledger.credit(taker.account.balance(received), received_minor - taker_fee_minor)
-        ledger.credit(maker.account.balance(maker_received), paid_minor - maker_fee_minor)
+        ledger.pay(
+            taker.funds, maker_account.balance(paid), paid_minor, paid_minor - maker_fee_minor
+        )
+        ledger.pay_held(
+            maker.funds,
+            taker_account.balance(received),
+            received_minor,
+            received_minor - taker_fee_minor,
+        )
         fee_account = venue.registry.by_id[FEE_ACCOUNT_ID]
         if taker_fee_minor:
             ledger.credit(fee_account.balance(received), taker_fee_minor - rebate_minor)
         if maker_fee_minor:
-            ledger.credit(fee_account.balance(maker_received), maker_fee_minor)
+            ledger.credit(fee_account.balance(paid), maker_fee_minor)
         if rebate_minor:
-            ledger.credit(maker.account.balance(received), rebate_minor)
+            ledger.credit(maker_account.balance(received), rebate_minor)
         trade_id = venue.next_trade_id
         venue.next_trade_id = trade_id + 1
         events.append(
             Trade(
                 trade_id,
-                instrument.symbol,
+                book.symbol,
                 base,
                 quote,
-                maker.price_ticks,
+                price_ticks,
                 lots,
                 base_minor,
                 quote_minor,
                 maker.order_id,
-                maker.account.account_id,
+                maker_account.account_id,
                 maker_fee_minor,
                 taker.order_id,
-                taker.account.account_id,
+                taker_account.account_id,
                 taker_fee_minor,
-                taker.side,
+                taker_side,
                 rebate_minor,
             )
         )

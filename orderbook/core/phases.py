@@ -225,7 +225,7 @@ class Phases:
         symbol = book.instrument.symbol
         if status in CONTINUOUS and book.is_crossed():
             raise InvariantBroken("I6", f"{symbol} is crossed or locked after an auction")
-        book.instrument = replace(book.instrument, status=status)
+        book.define(replace(book.instrument, status=status))
         events.append(PhaseChanged(symbol, status, reason, until_ns))
         if status in AUCTIONS:
             book.auction = Auction()

@@ -6,6 +6,7 @@ from orderbook.core.commands import PlaceOrder
 from orderbook.core.entry import OrderEntry
 from orderbook.core.events import Event
 from orderbook.core.refusals import order_rejected
+from orderbook.core.rejects import RejectReason
 from orderbook.core.risk import refuse_order
 from orderbook.core.special import SpecialEntry
 from orderbook.core.units import TimeInForce
@@ -25,18 +26,18 @@ class Placing:
     def place(self, command: PlaceOrder, events: list[Event]) -> None:
         venue = self._venue
         book = venue.books.get(command.symbol)
-        account = venue.registry.by_id.get(command.account_id)
-        reason = None
+        account = venue.accounts.get(command.account_id)
+        refused: RejectReason | None = None
         if account is not None and account.limits is not None:
-            reason = account.limits.take(1, 1, venue.time_ns)
-        if reason is None:
-            reason = refuse_order(command, book, account, venue)
-        if reason is not None:
-            events.append(order_rejected(command, reason))
-            return
-        assert book is not None
-        assert account is not None
-        self.enter(command, book, account, events)
+            refused = account.limits.take(1, 1, venue.time_ns)
+        refused = refused or refuse_order(command, book, account, venue)
+        if refused is not None or book is None or account is None:
+            assert refused is not None
+            events.append(order_rejected(command, refused))
+        elif command.options is None and command.time_in_force is not _DAY:
+            self._entry.place_plain(command, book, account, events)
+        else:
+            self._special.place(command, book, account, events)
 
     def enter(self, command: PlaceOrder, book: Book, account: Account, events: list[Event]) -> None:
         """Executes an order that the rules let pass."""

@@ -15,10 +15,8 @@ from orderbook.core.risk_special import refuse_special
 from orderbook.core.text import is_client_order_id
 from orderbook.core.units import (
     FEE_ACCOUNT_ID,
-    MAX_NOTIONAL_MINOR,
     MAX_PRICE_TICKS,
     AccountStatus,
-    InstrumentStatus,
     OrderType,
     Side,
     TimeInForce,
@@ -35,7 +33,6 @@ _FOK = TimeInForce.FOK
 _DAY = TimeInForce.DAY
 _GTD = TimeInForce.GTD
 _ACTIVE = AccountStatus.ACTIVE
-_TRADING = InstrumentStatus.TRADING
 
 
 def refuse_order(
@@ -44,8 +41,7 @@ def refuse_order(
     """Why the order is refused, or None. ``book`` and ``account`` are None where unknown."""
     if book is None:
         return RejectReason.UNKNOWN_SYMBOL
-    instrument = book.instrument
-    if instrument.status is not _TRADING:
+    if not book.is_trading:
         refused = refuse_in_phase(command, book)
         if refused is not None:
             return refused
@@ -55,21 +51,43 @@ def refuse_order(
         return RejectReason.ACCOUNT_CLOSED
     if venue.kill_switch or account.kill_switch:
         return RejectReason.KILL_SWITCH
-    if command.client_order_id:
-        refused = refuse_client_order_id(command.client_order_id, account)
+    client_order_id = command.client_order_id
+    if client_order_id:
+        refused = refuse_client_order_id(client_order_id, account)
         if refused is not None:
             return refused
     if command.options is not None:
         return refuse_special(command, book, account, venue.time_ns)
-    if command.quantity_lots <= 0:
+    quantity_lots = command.quantity_lots
+    if quantity_lots <= 0:
         return RejectReason.INVALID_QUANTITY
-    if command.quantity_lots > instrument.max_quantity_lots:
+    if quantity_lots > book.max_quantity_lots:
         return RejectReason.QUANTITY_TOO_LARGE
-    if command.type is _LIMIT:
-        if command.time_in_force is _GTD:
-            return refuse_special(command, book, account, venue.time_ns)
-        return _refuse_limit(command, book, account)
-    return _refuse_market(command, book, account)
+    if command.type is not _LIMIT:
+        return _refuse_market(command, book, account)
+    if command.time_in_force is _GTD:
+        return refuse_special(command, book, account, venue.time_ns)
+    price_ticks = command.price_ticks
+    if not 0 < price_ticks <= MAX_PRICE_TICKS:
+        return RejectReason.INVALID_PRICE
+    if book.bands is not None and outside_static_band(book, price_ticks):
+        return RejectReason.PRICE_OUTSIDE_BAND
+    notional_minor = price_ticks * quantity_lots * book.tick_lot_minor
+    if notional_minor < book.min_notional_minor:
+        return RejectReason.NOTIONAL_TOO_SMALL
+    if notional_minor > book.max_notional_minor:
+        return RejectReason.NOTIONAL_TOO_LARGE
+    if command.side is _BUY:
+        funds, needed_minor = account.balances.get(book.quote), notional_minor
+    else:
+        funds, needed_minor = account.balances.get(book.base), quantity_lots * book.lot_minor
+    if funds is None or funds.available_minor < needed_minor:
+        return RejectReason.INSUFFICIENT_BALANCE
+    if len(account.orders) >= account.max_open_orders:
+        time_in_force = command.time_in_force
+        if time_in_force is _GTC or time_in_force is _DAY:
+            return RejectReason.TOO_MANY_OPEN_ORDERS
+    return None
 
 
 def refuse_client_order_id(client_order_id: str, account: Account) -> RejectReason | None:
@@ -80,26 +98,6 @@ def refuse_client_order_id(client_order_id: str, account: Account) -> RejectReas
     return None
 
 
-def _refuse_limit(command: PlaceOrder, book: Book, account: Account) -> RejectReason | None:
-    if not 0 < command.price_ticks <= MAX_PRICE_TICKS:
-        return RejectReason.INVALID_PRICE
-    if book.bands is not None and outside_static_band(book, command.price_ticks):
-        return RejectReason.PRICE_OUTSIDE_BAND
-    instrument = book.instrument
-    notional_minor = command.price_ticks * command.quantity_lots * instrument.tick_lot_minor
-    if notional_minor < instrument.min_notional_minor:
-        return RejectReason.NOTIONAL_TOO_SMALL
-    if notional_minor > (instrument.max_notional_minor or MAX_NOTIONAL_MINOR):
-        return RejectReason.NOTIONAL_TOO_LARGE
-    if not _covered(command, book, account, notional_minor):
-        return RejectReason.INSUFFICIENT_BALANCE
-    if len(account.orders) >= account.max_open_orders:
-        time_in_force = command.time_in_force
-        if time_in_force is _GTC or time_in_force is _DAY:
-            return RejectReason.TOO_MANY_OPEN_ORDERS
-    return None
-
-
 def _refuse_market(command: PlaceOrder, book: Book, account: Account) -> RejectReason | None:
     if command.type is not _MARKET:
         return RejectReason.INVALID_ORDER
@@ -107,7 +105,6 @@ def _refuse_market(command: PlaceOrder, book: Book, account: Account) -> RejectR
         return RejectReason.INVALID_PRICE
     if command.time_in_force is not _IOC and command.time_in_force is not _FOK:
         return RejectReason.INVALID_TIME_IN_FORCE
-    instrument = book.instrument
     limit_ticks = command.price_ticks or market_limit_ticks(command.side)
     fillable_lots, cost_tick_lots = walk(
         book,
@@ -118,22 +115,18 @@ def _refuse_market(command: PlaceOrder, book: Book, account: Account) -> RejectR
     )
     if not fillable_lots:
         return RejectReason.NO_LIQUIDITY
-    cost_minor = cost_tick_lots * instrument.tick_lot_minor
-    if cost_minor < instrument.min_notional_minor:
+    cost_minor = cost_tick_lots * book.tick_lot_minor
+    if cost_minor < book.min_notional_minor:
         return RejectReason.NOTIONAL_TOO_SMALL
-    if cost_minor > (instrument.max_notional_minor or MAX_NOTIONAL_MINOR):
+    if cost_minor > book.max_notional_minor:
         return RejectReason.NOTIONAL_TOO_LARGE
-    if not _covered(command, book, account, cost_minor):
+    if command.side is _BUY:
+        funds, needed_minor = account.balances.get(book.quote), cost_minor
+    else:
+        funds, needed_minor = (
+            account.balances.get(book.base),
+            command.quantity_lots * book.lot_minor,
+        )
+    if funds is None or funds.available_minor < needed_minor:
         return RejectReason.INSUFFICIENT_BALANCE
     return None
-
-
-def _covered(command: PlaceOrder, book: Book, account: Account, quote_minor: int) -> bool:
-    """Whether a buy's quote, or a sell's whole quantity of base, is available."""
-    instrument = book.instrument
-    if command.side is _BUY:
-        balance, needed_minor = account.balances.get(instrument.quote), quote_minor
-    else:
-        balance = account.balances.get(instrument.base)
-        needed_minor = command.quantity_lots * instrument.lot_minor
-    return balance is not None and balance.available_minor >= needed_minor

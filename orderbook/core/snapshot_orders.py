@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from orderbook.core.accounts import Account
 from orderbook.core.book import Book
-from orderbook.core.order import Order, OrderList, Special, Stage
+from orderbook.core.order import Order, OrderList, Special, Stage, new_order
 from orderbook.core.terms import OrderOptions
 from orderbook.core.units import OrderListKind, OrderType, Side, TimeInForce
 
@@ -72,7 +72,7 @@ def _pack_special(special: Special) -> PackedSpecial:
 
 def unpack_order(packed: PackedOrder, account: Account, book: Book) -> Order:
     instrument = book.instrument
-    order = Order(
+    order = new_order(
         packed.order_id,
         account,
         book,

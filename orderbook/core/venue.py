@@ -11,6 +11,7 @@ from orderbook.core.timers import Timers
 
 class Venue:
     __slots__ = (
+        "accounts",
         "agenda",
         "assets",
         "books",
@@ -38,6 +39,7 @@ class Venue:
         """Decimals of each asset."""
         self.books: dict[str, Book] = {}
         self.registry = Accounts()
+        self.accounts = self.registry.by_id
         self.ledger = Ledger()
         self.timers = Timers()
         self.expiring: dict[int, Order] = {}

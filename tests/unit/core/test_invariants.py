@@ -90,7 +90,7 @@ def wrong_count(engine: Engine) -> None:
 
 
 def empty_level(engine: Engine) -> None:
-    engine.books[SYMBOL].bids.level_at(-50)
+    engine.books[SYMBOL].bids.add_level(-50)
 
 
 def unsorted_prices(engine: Engine) -> None:
