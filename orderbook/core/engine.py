@@ -144,8 +144,8 @@ class Engine:
             )
 
     def _follow_up(self, events: list[Event]) -> None:
-        """Executes what follows from one command of a batch, and goes on with what an earlier one of
-        them left on the agenda."""
+        """Executes what follows from one command of a batch, and goes on with what an earlier one
+        of them left on the agenda."""
         if self.venue.traded_books or self.venue.agenda:
             self._triggers.run(events)
 
