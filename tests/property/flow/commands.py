@@ -131,7 +131,7 @@ class Commands:
         )
         if self.chance.percent(1):
             scheduled = any(market.schedule for market in self.venue.markets.values())
-            days = 1 if scheduled else self.chance.one([1, 2, 31])
+            days = 1 if scheduled else self.chance.one([1, 2, 29, 30, 31])
             ahead = self.chance.one([3_600 * SECOND_NS, days * DAY_NS])
         if due < 2**62 and self.chance.percent(5):
             return max(now, due)

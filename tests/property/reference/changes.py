@@ -101,7 +101,7 @@ class Changes(Triggers):
         self.check_change(order, price, quantity, stop)
         filled = order.quantity - order.left
         # As if a new order came in its place, of which so much was filled and paid already.
-        self.supposed[self.funds(order)] += self.held_by(order)
+        self.supposed[self.funds(order)] += self.held_by(order) + order.covered
         self.supposed[self.funds(order)] += filled * self.lot_cost(order.symbol, order.side, price)
         self.supposed_places += 1
         self.check(self.as_new(order, price, quantity, stop))
