@@ -15,6 +15,7 @@ TIMEOUT_S = 1_200
 TESTS = (
     "tests/integration/test_pipeline.py",
     "tests/integration/test_recovery.py",
+    "tests/integration/test_every_kind_projected.py",
     "tests/unit/orderbook/test_bulk.py",
     "tests/unit/accounts/test_projections.py",
     "tests/unit/accounts/test_reconciliation.py",
