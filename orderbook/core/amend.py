@@ -78,6 +78,8 @@ class Amends:
         command = _like_new(order, price_ticks, quantity_lots, stop_ticks)
         rehearsal = Rehearsal(order.account)
         rehearsal.end(order)
+        if order.special is not None:
+            rehearsal.lend(order.funds, order.special.covered_minor)
         filled_lots = order.quantity_lots - order.open_lots()
         if filled_lots:
             rehearsal.lend(order.funds, filled_lots * _held_per_lot_minor(order, price_ticks))

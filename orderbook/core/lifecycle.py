@@ -8,7 +8,7 @@ from orderbook.core.auction import book_changed
 from orderbook.core.events import Event, OrderCanceled, Trade
 from orderbook.core.order import Order, OrderList, Special, Stage
 from orderbook.core.timers import TimerKind
-from orderbook.core.units import CancelReason, OrderListKind, Side
+from orderbook.core.units import MAX_SUPPLY_MINOR, CancelReason, OrderListKind, Side
 from orderbook.core.venue import Venue
 
 
@@ -107,7 +107,9 @@ class Lifecycle:
             return
         is_maker = order.order_id == trade.maker_order_id
         fee_minor = trade.maker_fee_minor if is_maker else trade.taker_fee_minor
-        order_list.received_minor += trade.base_minor - fee_minor
+        received_minor = order_list.received_minor + trade.base_minor - fee_minor
+        # More than there can be at once is never available to sell.
+        order_list.received_minor = min(received_minor, MAX_SUPPLY_MINOR)
 
     def note_act(self, order: Order, order_list: OrderList) -> None:
         """An order of an OCO traded, in part at least, so that the other one has to go."""

@@ -1,9 +1,10 @@
 """What an order could trade with as the book stands, without touching it."""
 
 from collections import deque
+from collections.abc import Iterator
 
 from orderbook.core.accounts import Account
-from orderbook.core.book import Book, BookSide
+from orderbook.core.book import Book, BookSide, Level
 from orderbook.core.units import MAX_FILLS, SelfTradePrevention, Side
 
 _BUY = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
@@ -67,44 +68,55 @@ def fills_whole(
     quantity_lots: int,
     account: Account,
     rule: SelfTradePrevention,
+    most_fills: int = MAX_FILLS,
 ) -> bool:
     """Whether the order would be filled to the end, in at most MAX_FILLS trades.
 
-    Goes order by order, as matching would: own orders are passed over where the rule cancels them,
-    and stop the order where it does not; each part of an iceberg is a trade of its own.
+    Goes order by order, as matching would, and no further than it could. ``most_fills``: how many
+    trades the running command has left.
     """
     other, limit_key = _other(book, side, limit_ticks)
+    most_fills = min(most_fills, MAX_FILLS)
     fills = 0
     for level in other:
-        if level.key > limit_key:
+        if level.key > limit_key or fills >= most_fills:
             return False
         plain = not level.reserve_lots and rule is SelfTradePrevention.NONE
         if plain and level.quantity_lots < quantity_lots:
             quantity_lots -= level.quantity_lots
             fills += level.order_count
             continue
-        hidden: deque[tuple[int, int]] = deque()
-        for order in level:
-            if order.account is account and rule is not SelfTradePrevention.NONE:
-                if rule is SelfTradePrevention.CANCEL_OLDEST:
-                    continue
+        for lots in _fills(level, account, rule):
+            if not lots or fills >= most_fills:
                 return False
-            quantity_lots -= order.remaining_lots
+            quantity_lots -= lots
             fills += 1
             if quantity_lots <= 0:
-                return fills <= MAX_FILLS
-            special = order.special
-            if special is not None and special.reserve_lots:
-                hidden.append((special.reserve_lots, special.options.display_lots))
-        while hidden:
-            reserve_lots, display_lots = hidden.popleft()
-            quantity_lots -= min(reserve_lots, display_lots)
-            fills += 1
-            if quantity_lots <= 0:
-                return fills <= MAX_FILLS
-            if reserve_lots > display_lots:
-                hidden.append((reserve_lots - display_lots, display_lots))
+                return True
     return False
+
+
+def _fills(level: Level, account: Account, rule: SelfTradePrevention) -> Iterator[int]:
+    """The lots of each trade that a large order of the account would make at this level, in turn.
+
+    Own orders are passed over where the rule cancels them, and stop the order (0) where it does
+    not; each part of an iceberg is a trade of its own.
+    """
+    hidden: deque[tuple[int, int]] = deque()
+    for order in level:
+        if order.account is account and rule is not SelfTradePrevention.NONE:
+            if rule is not SelfTradePrevention.CANCEL_OLDEST:
+                yield 0
+            continue
+        yield order.remaining_lots
+        special = order.special
+        if special is not None and special.reserve_lots:
+            hidden.append((special.reserve_lots, special.options.display_lots))
+    while hidden:
+        reserve_lots, display_lots = hidden.popleft()
+        yield min(reserve_lots, display_lots)
+        if reserve_lots > display_lots:
+            hidden.append((reserve_lots - display_lots, display_lots))
 
 
 def lots_for_quote(

@@ -135,8 +135,11 @@ class Lists:
 
     def _dissolve(self, order_list: OrderList) -> list[Order]:
         """The orders that were a list's up to now."""
-        if order_list in self._venue.agenda:
-            self._venue.agenda.remove(order_list)
+        # Only these can be on the agenda: no search of it for each of the many OCOs of one price.
+        if order_list.list_kind is OrderListKind.BRACKET and order_list.entry() is None:
+            agenda = self._venue.agenda
+            if order_list in agenda:
+                agenda.remove(order_list)
         orders, order_list.orders = order_list.orders, []
         for order in orders:
             _special(order).order_list = None

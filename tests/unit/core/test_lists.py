@@ -1,8 +1,11 @@
 """OCO and bracket orders: accepted as one, held for as one, what each order does to the rest."""
 
+from collections import deque
+
 import pytest
 
 from orderbook.core.commands import (
+    AmendOrder,
     Batch,
     CancelAllOrders,
     CancelOrder,
@@ -13,6 +16,7 @@ from orderbook.core.commands import (
 )
 from orderbook.core.events import (
     OrderAccepted,
+    OrderAmended,
     OrderArmed,
     OrderListAccepted,
     OrderRejected,
@@ -234,6 +238,29 @@ class TestOco:
         venue.limit(BOB, BUY, 110, 4)
         events = venue.story(SetPhase(SYMBOL, InstrumentStatus.TRADING))
         assert canceled(events) == [(4, OTHER_LEG)]
+
+    def test_its_stop_price_may_be_amended_although_one_hold_serves_both(self) -> None:
+        venue = traded_venue()
+        venue.do(Withdraw(CAROL, "BTC", FUNDS_MINOR - 10 * LOT_MINOR, ""))
+        venue.do(SELL_OCO)
+        (amended,) = venue.do(AmendOrder(CAROL, 4, stop_ticks=92))
+        assert isinstance(amended, OrderAmended)
+        assert amended.stop_ticks == 92
+        assert triggered(trade_at(venue, 92)) == [4]
+
+    def test_many_that_one_price_sets_off_are_not_looked_for_on_the_agenda(self) -> None:
+        venue = traded_venue()
+        for _ in range(5):
+            venue.do(SELL_OCO)
+        venue.do(limit(ALICE, BUY, 90, 100))
+        venue.engine.venue.agenda = Unsearched()
+        events = venue.engine.apply(limit(BOB, SELL, 90, 1), venue.time_ns + 1)
+        assert len(triggered(events)) == 5
+
+
+class Unsearched(deque):  # type: ignore[type-arg]
+    def __contains__(self, item: object) -> bool:
+        raise AssertionError("a search of the agenda costs as much as it is long")
 
 
 class TestBracket:

@@ -452,3 +452,14 @@ class TestFillOrKillThroughIcebergs:
             rule = SelfTradePrevention.NONE
             assert fills_whole(book, BUY, 100, lots, account, rule), (most, lots)
             assert not fills_whole(book, BUY, 100, lots + 1, account, rule), (most, lots)
+
+    def test_it_counts_no_further_than_the_trades_that_are_left(self) -> None:
+        venue = Venue()
+        venue.do(order(ALICE, SELL, LIMIT, 100, 6, display_lots=2))
+        venue.limit(CAROL, SELL, 101, 4)
+        book, account = venue.engine.books[SYMBOL], venue.engine.accounts[BOB]
+        rule = SelfTradePrevention.NONE
+        for most, lots in ((1, 2), (2, 4), (3, 6), (4, 10)):
+            assert fills_whole(book, BUY, 101, lots, account, rule, most), (most, lots)
+            assert not fills_whole(book, BUY, 101, lots + 1, account, rule, most), (most, lots)
+        assert not fills_whole(book, BUY, 101, 1, account, rule, 0)
