@@ -51,6 +51,7 @@ def _one(seed: int, keep: str) -> int:
     report = run(plan, write=print)
     print(f"injected: {dict(report.injected)}")
     print(f"told: {dict(report.outcomes)}")
+    print(f"events: {dict(report.events)}")
     print(f"{report.steps} steps, trace {report.digest}")
     if report.failure is None:
         return 0

@@ -12,10 +12,14 @@ from unittest.mock import patch
 from orderbook.core import bands
 from orderbook.core.balances import Balance, Ledger
 from orderbook.core.book import Book
+from orderbook.core.cancels import Cancels
 from orderbook.core.entry import OrderEntry
 from orderbook.core.events import Event, Trade
 from orderbook.core.matching import Matcher
 from orderbook.core.order import Order
+from orderbook.core.timekeeper import Timekeeper
+from orderbook.core.timers import Key, TimerKind
+from orderbook.core.triggers import Triggers
 from orderbook.core.units import SelfTradePrevention, Side
 from orderbook.models import ProjectionCursor
 from orderbook.projections import Recorded
@@ -209,6 +213,54 @@ def an_order_trades_with_its_own_account() -> Iterator[None]:
 @_breaks("I8")
 def an_order_trades_outside_of_the_price_band() -> Iterator[None]:
     with patch("orderbook.core.bands.around", lambda centre_ticks, band_ppm: bands.ANY_PRICE):
+        yield
+
+
+@_breaks("I8")
+def an_order_trades_far_from_the_last_price() -> Iterator[None]:
+    with patch.object(bands.Bands, "dynamic", lambda bands_, book: bands.ANY_PRICE):
+        yield
+
+
+@_breaks("rules")
+def an_order_outlives_its_end() -> Iterator[None]:
+    fire = Timekeeper._fire
+
+    def late(timekeeper: Timekeeper, kind: TimerKind, key: Key, events: list[Event]) -> None:
+        if kind is not TimerKind.EXPIRY:
+            fire(timekeeper, kind, key, events)
+
+    with patch.object(Timekeeper, "_fire", late):
+        yield
+
+
+@_breaks("rules")
+def a_kill_switch_stops_nothing() -> Iterator[None]:
+    with patch.object(Cancels, "cancel_every"), patch.object(Cancels, "cancel_everybody"):
+        yield
+
+
+@_breaks("rules")
+def a_stop_is_not_set_off() -> Iterator[None]:
+    with patch.object(Triggers, "_look_at_prices", _forget_prices):
+        yield
+
+
+def _forget_prices(triggers: Triggers, events: list[Event]) -> None:
+    triggers._venue.traded_books.clear()
+
+
+@_breaks("I5")
+def a_depth_update_misses_a_level() -> Iterator[None]:
+    drain, is_due = Book.drain_changes, _EveryNth(5)
+
+    def careless(book: Book) -> Any:
+        changes = drain(book)
+        if changes is not None and is_due():
+            return (*changes[:2], changes[2][1:])
+        return changes
+
+    with patch.object(Book, "drain_changes", careless):
         yield
 
 

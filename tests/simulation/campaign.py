@@ -9,10 +9,13 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
+from tests.simulation.event_kinds import EVENT_KINDS
 from tests.simulation.plan import KINDS, make_plan
 
 MIN_SEEDS_FOR_ALL_KINDS = 100
 """A run of at least so many seeds fails where a kind of fault was never injected."""
+MIN_SEEDS_FOR_ALL_EVENTS = 200
+"""And one of so many where a kind of event never happened."""
 
 
 class Result(NamedTuple):
@@ -23,6 +26,7 @@ class Result(NamedTuple):
     steps: int
     injected: Counter[str]
     outcomes: Counter[str]
+    events: Counter[str]
     digest: str
 
 
@@ -46,8 +50,19 @@ class Summary(NamedTuple):
         return [kind for kind in KINDS if not self.injected[kind]]
 
     @property
+    def events(self) -> Counter[str]:
+        return sum((result.events for result in self.results), Counter())
+
+    @property
+    def never_happened(self) -> list[str]:
+        """Kinds of events that a run of this size must have met and has not."""
+        if len(self.results) < MIN_SEEDS_FOR_ALL_EVENTS:
+            return []
+        return [kind for kind in EVENT_KINDS if not self.events[kind]]
+
+    @property
     def is_good(self) -> bool:
-        return not self.failures and not self.never_injected
+        return not self.failures and not self.never_injected and not self.never_happened
 
     def describe(self) -> str:
         outcomes: Counter[str] = sum((result.outcomes for result in self.results), Counter())
@@ -57,10 +72,14 @@ class Summary(NamedTuple):
             f"{sum(outcomes.values()):,} commands ({told}) in {self.seconds:.0f} s",
             "injected:",
             *(f"  {self.injected[kind]:>9,} {kind}" for kind in KINDS),
+            "events:",
+            *(f"  {self.events[kind]:>9,} {kind}" for kind in EVENT_KINDS),
             f"failed: {len(self.failures)}",
         ]
         if self.never_injected:
             lines.append(f"never injected: {', '.join(self.never_injected)}")
+        if self.never_happened:
+            lines.append(f"never happened: {', '.join(self.never_happened)}")
         return "\n".join(lines)
 
 
@@ -77,7 +96,15 @@ def run_seed(seed: int, without: tuple[str, ...] = ()) -> Result:
 
     report = run(make_plan(seed).without(without))
     failure = "" if report.failure is None else str(report.failure)
-    return Result(seed, failure, report.steps, report.injected, report.outcomes, report.digest)
+    return Result(
+        seed,
+        failure,
+        report.steps,
+        report.injected,
+        report.outcomes,
+        report.events,
+        report.digest,
+    )
 
 
 def run_seeds(

@@ -1,167 +1,75 @@
-"""What simulated clients ask for. A new kind of command gets its place here and nowhere else."""
+"""What simulated clients ask for, and the venue in which they do. ``drawing.py`` draws orders,
+``operating.py`` what operators and owners do; a new kind of command gets its place in one of them.
+"""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 
 from orderbook.core.commands import (
-    CancelAllOrders,
-    CancelOrder,
+    BustTrade,
     Command,
     DefineAsset,
     DefineInstrument,
     Deposit,
-    PlaceOrder,
+    SetFeeSchedule,
     SetReferencePrice,
-    Withdraw,
 )
-from orderbook.core.terms import OrderOptions
-from orderbook.core.units import OrderType, PostOnly, SelfTradePrevention, Side, TimeInForce
+from orderbook.core.events import Trade
+from tests.simulation.drawing import (
+    ACCOUNTS,
+    ASSETS,
+    OTHER_SYMBOL,
+    POOR_ACCOUNT,
+    SYMBOL,
+    Draw,
+)
+from tests.simulation.operating import FEE_TIERS, Bust, banded, draw_operation
 
-ACCOUNTS = (1, 2, 3, 4)
-ASSETS = ("BTC", "USDT")
-SYMBOL = "BTC-USDT"
+SYMBOLS = (SYMBOL, OTHER_SYMBOL)
 FUNDS_MINOR = 10**10
-PRICES = (96, 105)
-BAND_PPM = 35_000
-"""From 97 to 103: what is beyond is refused."""
+POOR_FUNDS_MINOR = 40_000
+"""For a few orders at a time."""
+OPERATIONS_PERCENT = 14
 
 SETUP: tuple[Command, ...] = (
-    DefineAsset("BTC", 8),
-    DefineAsset("USDT", 8),
-    DefineInstrument(
-        SYMBOL, "BTC", "USDT", 1_000, 10, 800, 1_000, 0, 10**9, static_band_ppm=BAND_PPM
-    ),
+    *(DefineAsset(asset, 8) for asset in ASSETS),
+    banded(35_000, 25_000),
     SetReferencePrice(SYMBOL, 100),
+    DefineInstrument(OTHER_SYMBOL, "ETH", "USDT", 1_000, 10, 800, 1_000, 0, 10**9),
+    SetFeeSchedule(OTHER_SYMBOL, FEE_TIERS),
     *(
-        Deposit(account_id, asset, FUNDS_MINOR, f"start-{asset}")
+        Deposit(
+            account_id,
+            asset,
+            POOR_FUNDS_MINOR if account_id == POOR_ACCOUNT else FUNDS_MINOR,
+            f"start-{asset}",
+        )
         for account_id in ACCOUNTS
         for asset in ASSETS
     ),
 )
 
 
-class _Draw:
-    """Draws commands, and remembers what later ones may refer to."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
-        self._placed: list[tuple[int, str]] = []
-        """(account_id, client_order_id)"""
-        self._kinds: tuple[tuple[int, Callable[[int], Command]], ...] = (
-            (48, self._limit),
-            (6, self._own_account),
-            (4, self._iceberg),
-            (2, self._post_only),
-            (6, self._market),
-            (3, self._again),
-            (22, self._cancel),
-            (3, self._cancel_all),
-            (3, self._deposit),
-            (3, self._withdraw),
-        )
-
-    def commands(self) -> Iterator[Command]:
-        weights, kinds = zip(*self._kinds, strict=True)
-        number = 0
-        while True:
-            number += 1
-            yield self._rng.choices(kinds, weights)[0](number)
-
-    def _limit(self, number: int) -> Command:
-        rng = self._rng
-        return self._place(
-            number,
-            OrderType.LIMIT,
-            rng.choices((TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK), (8, 1, 1))[0],
-            rng.randint(*PRICES),
-        )
-
-    def _market(self, number: int) -> Command:
-        return self._place(number, OrderType.MARKET, TimeInForce.IOC, 0)
-
-    def _place(
-        self,
-        number: int,
-        type_: OrderType,
-        time_in_force: TimeInForce,
-        price_ticks: int,
-        options: OrderOptions | None = None,
-    ) -> Command:
-        account_id, client_order_id = self._rng.choice(ACCOUNTS), f"c{number}"
-        self._placed.append((account_id, client_order_id))
-        return PlaceOrder(
-            account_id,
-            SYMBOL,
-            self._rng.choice((Side.BUY, Side.SELL)),
-            type_,
-            time_in_force,
-            price_ticks,
-            self._rng.randint(1, 30),
-            client_order_id,
-            options,
-        )
-
-    def _own_account(self, number: int) -> Command:
-        """An order that must not trade with its own account."""
-        rules = (
-            SelfTradePrevention.CANCEL_NEWEST,
-            SelfTradePrevention.CANCEL_OLDEST,
-            SelfTradePrevention.CANCEL_BOTH,
-            SelfTradePrevention.DECREMENT,
-        )
-        return self._with_options(number, OrderOptions(self_trade=self._rng.choice(rules)))
-
-    def _iceberg(self, number: int) -> Command:
-        return self._with_options(number, OrderOptions(display_lots=self._rng.randint(1, 5)))
-
-    def _post_only(self, number: int) -> Command:
-        return self._with_options(number, OrderOptions(post_only=PostOnly.REJECT))
-
-    def _with_options(self, number: int, options: OrderOptions) -> Command:
-        price_ticks = self._rng.randint(*PRICES)
-        return self._place(number, OrderType.LIMIT, TimeInForce.GTC, price_ticks, options)
-
-    def _again(self, number: int) -> Command:
-        """An order under a client order id that was used before, as after an unknown outcome."""
-        account_id, client_order_id = self._earlier()
-        return PlaceOrder(
-            account_id,
-            SYMBOL,
-            Side.BUY,
-            OrderType.LIMIT,
-            TimeInForce.GTC,
-            PRICES[0] + 1,
-            1,
-            client_order_id,
-        )
-
-    def _cancel(self, number: int) -> Command:
-        account_id, client_order_id = self._earlier()
-        return CancelOrder(account_id, 0, client_order_id)
-
-    def _cancel_all(self, number: int) -> Command:
-        return CancelAllOrders(self._rng.choice(ACCOUNTS), self._rng.choice(("", SYMBOL)))
-
-    def _deposit(self, number: int) -> Command:
-        rng = self._rng
-        return Deposit(
-            rng.choice(ACCOUNTS), rng.choice(ASSETS), rng.randint(1, 10**6), f"d{number}"
-        )
-
-    def _withdraw(self, number: int) -> Command:
-        rng = self._rng
-        return Withdraw(
-            rng.choice(ACCOUNTS), rng.choice(ASSETS), rng.randint(1, 10**8), f"w{number}"
-        )
-
-    def _earlier(self) -> tuple[int, str]:
-        """One of the last orders, so that many of them still rest."""
-        return self._rng.choice(self._placed[-12:]) if self._placed else (1, "never")
+def draw_commands(rng: random.Random, times_ms: Sequence[int]) -> list[Command | Bust]:
+    """One for each time, at which it will be sent."""
+    draw = Draw(rng)
+    commands: list[Command | Bust] = []
+    for number, at_ms in enumerate(times_ms, 1):
+        draw.begin(number, at_ms)
+        if draw.follow_ups and draw.follow_ups[0][0] <= number:
+            commands.append(draw.follow_ups.pop(0)[1])
+        elif rng.randrange(100) < OPERATIONS_PERCENT:
+            commands.append(draw_operation(draw))
+        else:
+            commands.append(draw.command())
+    return commands
 
 
-def draw_commands(rng: random.Random, count: int) -> list[Command]:
-    commands = _Draw(rng).commands()
-    return [next(commands) for _ in range(count)]
+def made(command: Command | Bust, trades: Sequence[Trade]) -> Command | None:
+    """The command itself, which for a bust depends on the trades so far; None where it has none."""
+    if not isinstance(command, Bust):
+        return command
+    return BustTrade(trades[-1 - command.back]) if command.back < len(trades) else None
 
 
 def probe(account_id: int, number: int) -> Command:

@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 
 from orderbook.core.commands import Command
 from tests.simulation.flow import draw_commands
+from tests.simulation.operating import Bust
 
 T = TypeVar("T")
 
@@ -18,8 +19,8 @@ START_MS = 1_000
 """When faults and commands begin; until then the venue is set up."""
 MIN_LENGTH_MS, MAX_LENGTH_MS = 2_000, 8_000
 """How long commands are sent and faults begin."""
-
-AGREEING_MS = 1_000
+OPERATIONS = (30, 60, 90, 140)
+"""How many commands clients send."""
 
 MESSAGE_FAULTS = ("message lost", "message doubled", "message delayed")
 LINKS = ("commands", "replies", "publications", "queries")
@@ -84,7 +85,7 @@ class Operation(NamedTuple):
 
     at_ms: int
     gateway: str
-    command: Command
+    command: Command | Bust
 
     def __str__(self) -> str:
         return f"at {self.at_ms} ms through {self.gateway}: {self.command}"
@@ -98,13 +99,6 @@ class Plan(NamedTuple):
     message_faults: list[MessageFault]
     faults: list[Fault]
     operations: list[Operation]
-
-    @property
-    def clocks_agree(self) -> bool:
-        """As well as the venue demands of its hosts."""
-        return not any(
-            fault.kind == "clock jump" and abs(fault.amount) > AGREEING_MS for fault in self.faults
-        )
 
     def parts(self) -> dict[str, Sequence[MessageFault | Fault | Operation]]:
         """What can be left out, by the letter that its names begin with."""
@@ -149,11 +143,11 @@ def make_plan(seed: int) -> Plan:
     rng = random.Random(f"rialto plan {seed}")
     length_ms = rng.randint(MIN_LENGTH_MS, MAX_LENGTH_MS)
     end_ms = START_MS + length_ms
-    count = rng.choice((20, 40, 60, 90))
+    count = rng.choice(OPERATIONS)
     times = sorted(rng.randint(START_MS, end_ms - 200) for _ in range(count))
     operations = [
         Operation(at_ms, rng.choice(GATEWAYS), command)
-        for at_ms, command in zip(times, draw_commands(rng, count), strict=True)
+        for at_ms, command in zip(times, draw_commands(rng, times), strict=True)
     ]
     heat = rng.choice((0, 1, 1, 2, 2, 3))
     return Plan(

@@ -15,7 +15,8 @@ from orderbook.gateway.gateway import Gateway
 from tests.simulation.__main__ import _explain, _one
 from tests.simulation.breaks import BREAKS
 from tests.simulation.campaign import Result, Summary
-from tests.simulation.plan import KINDS, Plan, make_plan
+from tests.simulation.event_kinds import EVENT_KINDS
+from tests.simulation.plan import KINDS, OPERATIONS, Plan, make_plan
 from tests.simulation.runner import run
 from tests.simulation.shrink import names_of, shrink
 
@@ -76,12 +77,13 @@ def test_a_plan_that_fails_shrinks_to_what_it_needs(monkeypatch: pytest.MonkeyPa
 
     whole = next(
         plan
-        for plan in map(make_plan, range(1, 60))
-        if any(one.kind == "message lost" for one in plan.message_faults) and is_unanswered(plan)
+        for plan in map(make_plan, range(1, 200))
+        if len(plan.operations) == OPERATIONS[0]
+        and any(one.kind == "message lost" for one in plan.message_faults)
+        and is_unanswered(plan._replace(faults=[]))
     )
     whole = whole._replace(faults=[])
-    assert is_unanswered(whole)
-    small = shrink(whole, is_unanswered, seconds=60.0)
+    small = shrink(whole, is_unanswered, seconds=300.0)
     assert is_unanswered(small)
     assert [one.kind for one in small.message_faults] == ["message lost"]
     assert len(small.operations) < len(whole.operations)
@@ -99,12 +101,22 @@ def test_a_run_of_many_seeds_fails_where_a_kind_of_fault_never_happened() -> Non
     every = dict.fromkeys(KINDS, 1)
 
     def summary(**injected: int) -> Summary:
-        result = Result(1, "", 1, Counter(every | injected), Counter(), "")
+        result = Result(1, "", 1, Counter(every | injected), Counter(), Counter(), "")
         return Summary([result] * 100, 1.0)
 
     assert summary().is_good
     assert summary(crash=0).never_injected == ["crash"]
     assert not summary(crash=0).is_good
+
+
+def test_a_run_of_many_seeds_fails_where_a_kind_of_event_never_happened() -> None:
+    events = Counter(dict.fromkeys(EVENT_KINDS, 1))
+    injected = Counter(dict.fromkeys(KINDS, 1))
+    result = Result(1, "", 1, injected, Counter(), events, "")
+    assert Summary([result] * 200, 1.0).is_good
+    del events["TradeBusted"]
+    assert Summary([result] * 200, 1.0).never_happened == ["TradeBusted"]
+    assert not Summary([result] * 200, 1.0).is_good
 
 
 def test_a_failure_is_explained_with_a_plan_that_repeats_it(

@@ -7,7 +7,8 @@ from pytest_django import DjangoDbBlocker
 
 from orderbook.core.commands import PlaceOrder
 from orderbook.core.units import OrderType, Side, TimeInForce
-from tests.simulation.flow import SETUP, SYMBOL
+from tests.simulation.drawing import SYMBOL
+from tests.simulation.flow import SETUP
 from tests.simulation.plan import ENGINES, Fault, MessageFault, Operation, Plan
 from tests.simulation.runner import run
 

@@ -12,3 +12,4 @@ def test_every_promise_holds_under_every_fault() -> None:
     print(summary.describe())
     assert not summary.failures, f"make simulate SEED={summary.failures[0].seed}"
     assert not summary.never_injected
+    assert not summary.never_happened

@@ -22,6 +22,7 @@ from tests.simulation import flow
 from tests.simulation.audit import JournalAudit
 from tests.simulation.clients import Listener, Told, ask
 from tests.simulation.database import DatabaseServer
+from tests.simulation.depth_replica import DepthReplica
 from tests.simulation.errors import Violation
 from tests.simulation.injection import Injection
 from tests.simulation.loop import Clock, Process, SimulatedLoop, current_process
@@ -53,6 +54,7 @@ class Part:
         self.gateway: Gateway | None = None
         self.feed: Feed | None = None
         self.listener: Listener | None = None
+        self.depth: DepthReplica | None = None
         self.lives = 0
 
 
@@ -71,7 +73,7 @@ class World:
         self.network = Network(
             self.loop, random.Random(f"rialto network {plan.seed}"), plan.message_faults
         )
-        self.audit = JournalAudit(clocks_agree=plan.clocks_agree)
+        self.audit = JournalAudit()
         self.parts = {name: Part(name) for name in PARTS}
         self.told: list[Told] = []
         self.injected: Counter[str] = Counter()
@@ -158,7 +160,9 @@ class World:
     async def _gateway(self, part: Part) -> None:
         part.gateway, part.feed = Gateway(), Feed()
         part.listener = Listener(self.audit)
+        part.depth = DepthReplica(part.gateway, flow.SYMBOLS)
         part.feed.subscribe(part.listener)
+        part.feed.subscribe(part.depth)
         await part.gateway.start()
         await part.feed.start()
         await asyncio.Event().wait()
@@ -199,7 +203,7 @@ class World:
     def _remove(self, part: Part, process: Process) -> None:
         self.loop.remove(process)
         self.server.end_session(process)
-        part.process = part.worker = part.gateway = part.feed = part.listener = None
+        part.process = part.worker = part.gateway = part.feed = part.listener = part.depth = None
         delay_s = self._rng.uniform(*RESTART_S)
         self.loop.call_later(delay_s, self.start, part.name, context=self.loop.outside_context)
 
@@ -280,7 +284,9 @@ class World:
 
     def _operate(self, operation: Operation) -> None:
         async def client(part: Part) -> None:
-            await self.submit(part, operation.command)
+            command = flow.made(operation.command, self.audit.trades)
+            if command is not None:
+                await self.submit(part, command)
 
         if not self._spawn_in(operation.gateway, client):
             self.trace("client", f"finds {operation.gateway} away")
