@@ -1,5 +1,6 @@
 """What the simulation has found, each as the smallest plan that showed it."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -46,3 +47,25 @@ def test_a_leader_whose_clock_is_ahead_makes_the_next_one_forget_no_answer(
         operations=[Operation(1_050, "gateway-1", ORDER)],
     )
     assert run(plan).failure is None
+
+
+def test_who_is_refused_for_a_deadline_is_promised_nothing() -> None:
+    """A leader whose clock is ahead refuses an order as late and dies. A copy of the order is still
+    under way and reaches the next leader in time, which executes it."""
+    told: Counter[str] = Counter()
+    for first in ENGINES:
+        plan = Plan(
+            seed=1,
+            end_ms=9_000,
+            snapshot_every=10**9,
+            message_faults=[MessageFault("message doubled", "commands", len(SETUP) + 1, 3_000)],
+            faults=[
+                Fault("clock jump", 1_000, first, 7_000, 60_000),
+                Fault("crash", 1_100, first, 1, 0),
+            ],
+            operations=[Operation(1_050, "gateway-1", ORDER)],
+        )
+        report = run(plan)
+        assert report.failure is None
+        told += report.outcomes
+    assert told["unknown"] == 1
