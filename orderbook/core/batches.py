@@ -34,7 +34,14 @@ from orderbook.core.placing import Placing
 from orderbook.core.rehearsal import Rehearsal
 from orderbook.core.rejects import RejectReason
 from orderbook.core.risk import refuse_order
-from orderbook.core.units import MAX_BATCH_COMMANDS, OrderType, Side, TimeInForce
+from orderbook.core.units import (
+    MAX_BATCH_COMMANDS,
+    MAX_COMMAND_TRADES,
+    MAX_ID,
+    OrderType,
+    Side,
+    TimeInForce,
+)
 from orderbook.core.venue import Venue
 
 _MAY_REST = (TimeInForce.GTC, TimeInForce.DAY, TimeInForce.GTD)
@@ -73,10 +80,13 @@ class Batches:
             if command.account_id != batch.account_id:
                 events.append(BatchRejected(batch.account_id, index, RejectReason.INVALID_BATCH))
                 return
+        venue = self._venue
+        venue.end_trade_id = venue.next_trade_id + MAX_COMMAND_TRADES
         if batch.all_or_nothing:
             self._execute_all(batch, events)
         else:
             self._execute_each(batch, events)
+        venue.end_trade_id = MAX_ID
 
     def _execute_each(self, batch: Batch, events: list[Event]) -> None:
         done: list[Event] = []

@@ -133,9 +133,7 @@ class OrderEntry:
             ended = self._match_within(
                 book.bands, order, limit_ticks, time_in_force, rests, rule, events
             )
-        elif time_in_force is _FOK and not fills_whole(
-            book, order.side, limit_ticks, order.remaining_lots, order.account, rule
-        ):
+        elif time_in_force is _FOK and not self._fills_whole(order, limit_ticks, rule):
             ended = CancelReason.FOK_UNFILLABLE
         else:
             ended = self._matcher.match(order, limit_ticks, rule, events)
@@ -170,10 +168,7 @@ class OrderEntry:
         within_ticks = clipped(side, limit_ticks, allowed)
         first_ticks = meets(book, side, limit_ticks)
         blocked = first_ticks is not None and not within(allowed, first_ticks)
-        if time_in_force is _FOK and (
-            blocked
-            or not fills_whole(book, side, within_ticks, order.remaining_lots, order.account, rule)
-        ):
+        if time_in_force is _FOK and (blocked or not self._fills_whole(order, within_ticks, rule)):
             return CancelReason.FOK_UNFILLABLE
         if not blocked:
             ended = self._matcher.match(order, within_ticks, rule, events)
@@ -186,6 +181,19 @@ class OrderEntry:
         if rests and reaches_beyond(side, order.price_ticks, allowed):
             return CancelReason.PRICE_BAND
         return None
+
+    def _fills_whole(self, order: Order, limit_ticks: int, rule: SelfTradePrevention) -> bool:
+        """Whether a fill-or-kill order can be filled, with the trades that the command has left."""
+        venue = self._venue
+        return fills_whole(
+            order.book,
+            order.side,
+            limit_ticks,
+            order.remaining_lots,
+            order.account,
+            rule,
+            venue.end_trade_id - venue.next_trade_id,
+        )
 
     def _pause(self, book: Book, events: list[Event]) -> None:
         """The order that met the end of the dynamic band is done: an auction finds the price."""

@@ -53,12 +53,14 @@ class Matcher:
         venue = self._venue
         first_trade_id = venue.next_trade_id
         end_trade_id = first_trade_id + MAX_FILLS
+        if end_trade_id > venue.end_trade_id:
+            end_trade_id = venue.end_trade_id
         ended: CancelReason | None = None
         level = other.best
         while level is not None and level.key <= limit_key and taker.remaining_lots:
             maker = level.first
             assert maker is not None
-            if venue.next_trade_id == end_trade_id:
+            if venue.next_trade_id >= end_trade_id:
                 ended = CancelReason.FILL_LIMIT
                 break
             if maker.account is own:

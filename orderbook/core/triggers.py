@@ -7,8 +7,8 @@ off leave their queue for the venue's agenda, those that a rising price sets off
 on the agenda go to their books one after another, and all of this happens anew after each of them;
 what that sets off goes to the agenda's end. So nothing recurses.
 
-One command does at most MAX_TRIGGERS steps of the agenda. The rest goes on with ``AdvanceTime``,
-which is then due at once.
+One command does at most MAX_TRIGGERS steps of the agenda, and none after MAX_COMMAND_TRADES trades.
+The rest goes on with ``AdvanceTime``, which is then due at once.
 """
 
 from orderbook.core.book import Book
@@ -19,7 +19,15 @@ from orderbook.core.lists import Lists
 from orderbook.core.matching import market_limit_ticks
 from orderbook.core.order import Order, OrderList, Special, Stage
 from orderbook.core.special import EXECUTED_AS, SpecialEntry
-from orderbook.core.units import MAX_TRIGGERS, CancelReason, InstrumentStatus, OrderType, Side
+from orderbook.core.units import (
+    MAX_COMMAND_TRADES,
+    MAX_ID,
+    MAX_TRIGGERS,
+    CancelReason,
+    InstrumentStatus,
+    OrderType,
+    Side,
+)
 from orderbook.core.venue import Venue
 
 _TRADING = InstrumentStatus.TRADING
@@ -40,14 +48,19 @@ class Triggers:
 
     def run(self, events: list[Event]) -> None:
         """Does what follows from what has happened, and what is on the agenda."""
-        agenda = self._venue.agenda
+        venue = self._venue
+        agenda = venue.agenda
+        batch_end_id = venue.end_trade_id
+        end_trade_id = min(batch_end_id, venue.next_trade_id + MAX_COMMAND_TRADES)
+        venue.end_trade_id = MAX_ID  # no other account's order pays for what a batch has traded
         steps = 0
         while True:
             self._lists.settle(events)
             arms = bool(agenda) and isinstance(agenda[0], OrderList)
-            if not arms or steps >= MAX_TRIGGERS or self.waits_for_uncross():
+            ends = steps >= MAX_TRIGGERS or venue.next_trade_id >= end_trade_id
+            if not arms or ends or self.waits_for_uncross():
                 self._look_at_prices(events)
-            if not agenda or steps >= MAX_TRIGGERS or self.waits_for_uncross():
+            if not agenda or ends or self.waits_for_uncross():
                 break
             steps += 1
             item = agenda.popleft()
@@ -55,6 +68,7 @@ class Triggers:
                 self._lists.arm(item, events)
             else:
                 self._execute(item, events)
+        venue.end_trade_id = batch_end_id
         for order_id, order in sorted(self._moved.items()):
             if order_id in order.account.orders:  # else it was canceled meanwhile
                 events.append(stop_moved(order))

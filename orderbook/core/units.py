@@ -40,6 +40,9 @@ MAX_TRAILING_STOPS = 1_000
 """Most trailing stops that wait in one instrument, because each new extreme moves all of them."""
 MAX_TRIGGERS = 1_000
 """Most waiting orders that one command sets off; those behind them go with the next one."""
+MAX_COMMAND_TRADES = 50_000
+"""Once so many trades are made, one command begins nothing more: what was set off goes with the
+next one, and orders of a batch that could trade are canceled."""
 MAX_TIMERS = 1_000
 """Most timers (expiries and the like) that one AdvanceTime fires; the rest stays due."""
 MAX_BATCH_COMMANDS = 50

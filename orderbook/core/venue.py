@@ -7,6 +7,7 @@ from orderbook.core.balances import Ledger
 from orderbook.core.book import Book
 from orderbook.core.order import Order, OrderList
 from orderbook.core.timers import Timers
+from orderbook.core.units import MAX_ID
 
 
 class Venue:
@@ -16,6 +17,7 @@ class Venue:
         "assets",
         "books",
         "busted_trade_ids",
+        "end_trade_id",
         "epoch",
         "expiring",
         "kill_switch",
@@ -35,6 +37,9 @@ class Venue:
         """Time of the last command."""
         self.next_order_id = 1
         self.next_trade_id = 1
+        self.end_trade_id = MAX_ID
+        """The first trade that no order of the running batch may make. ``MAX_ID`` where none runs
+        and, within it, for what it set off."""
         self.assets: dict[str, int] = {}
         """Decimals of each asset."""
         self.books: dict[str, Book] = {}

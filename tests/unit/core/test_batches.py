@@ -4,7 +4,14 @@ import random
 
 import pytest
 
-from orderbook.core.commands import AmendOrder, Batch, CancelOrder, PlaceOrder, SetAccountLimits
+from orderbook.core.commands import (
+    AdvanceTime,
+    AmendOrder,
+    Batch,
+    CancelOrder,
+    PlaceOrder,
+    SetAccountLimits,
+)
 from orderbook.core.events import (
     BalanceChanged,
     BatchExecuted,
@@ -27,10 +34,13 @@ from orderbook.core.units import (
     SelfTradePrevention,
     Side,
 )
+from tests.unit.core.special_orders import stop
 from tests.unit.core.venue import (
     ALICE,
     BOB,
     BUY,
+    CAROL,
+    FOK,
     FUNDS_MINOR,
     GTC,
     IOC,
@@ -270,3 +280,60 @@ def test_what_is_foreseen_of_a_batch_is_what_its_commands_do_alone(seed: int) ->
 def test_a_cancel_of_a_batch_says_who_asked(venue: Venue) -> None:
     events = venue.do(all_of(CancelOrder(BOB, 1)))
     assert events[1] == OrderCanceled(1, BOB, SYMBOL, "old", 10, CancelReason.USER)
+
+
+class TestTradesOfOneBatch:
+    @pytest.fixture(autouse=True)
+    def three(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("orderbook.core.batches.MAX_COMMAND_TRADES", 3)
+
+    @pytest.fixture
+    def venue(self) -> Venue:
+        venue = Venue()
+        for _ in range(6):
+            venue.limit(ALICE, SELL, 100, 1)
+        return venue
+
+    @pytest.mark.parametrize("all_or_nothing", [False, True])
+    def test_orders_that_could_trade_on_are_canceled(
+        self, venue: Venue, all_or_nothing: bool
+    ) -> None:
+        orders = (
+            limit(BOB, BUY, 100, 2),
+            limit(BOB, BUY, 100, 2),
+            limit(BOB, BUY, 100, 1),
+            limit(BOB, BUY, 99, 1),
+        )
+        events = venue.do(Batch(BOB, orders, all_or_nothing))
+        assert sum(isinstance(event, Trade) for event in events) == 3
+        ended = [(e.order_id, e.reason) for e in events if isinstance(e, OrderCanceled)]
+        assert ended == [(8, CancelReason.FILL_LIMIT), (9, CancelReason.FILL_LIMIT)]
+        assert venue.engine.depth(SYMBOL) == [(BUY, 99, 1, 1), (SELL, 100, 3, 3)]
+
+    def test_a_fill_or_kill_order_is_filled_with_what_is_left_or_not_at_all(
+        self, venue: Venue
+    ) -> None:
+        two, one = limit(BOB, BUY, 100, 2, FOK), limit(BOB, BUY, 100, 1, FOK)
+        events = venue.do(batch(two, two, one))
+        ended = [(e.order_id, e.reason) for e in events if isinstance(e, OrderCanceled)]
+        assert ended == [(8, CancelReason.FOK_UNFILLABLE)]
+        assert venue.engine.depth(SYMBOL) == [(SELL, 100, 3, 3)]
+
+    def test_the_next_command_may_trade_again(self, venue: Venue) -> None:
+        venue.do(batch(limit(BOB, BUY, 100, 3)))
+        events = venue.limit(BOB, BUY, 100, 3)
+        assert sum(isinstance(event, Trade) for event in events) == 3
+
+    def test_what_it_sets_off_waits_once_they_are_made(self, venue: Venue) -> None:
+        venue.do(stop(CAROL, BUY, 100, 2))
+        venue.do(stop(CAROL, BUY, 100, 1))
+        events = venue.do(batch(market(BOB, BUY, 2), market(BOB, BUY, 1)))
+        traded = [e.taker_order_id for e in events if isinstance(e, Trade)]
+        assert traded == [9, 9, 7, 7], "what was set off has a limit of its own"
+        assert [e.reason for e in events if isinstance(e, OrderCanceled)] == [
+            CancelReason.FILL_LIMIT
+        ]
+        assert venue.engine.next_due_ns == 0
+        (trade, *_) = venue.story(AdvanceTime())
+        assert isinstance(trade, Trade)
+        assert trade.taker_order_id == 8

@@ -342,3 +342,21 @@ def test_stops_wait_while_the_market_is_halted_and_after() -> None:
     venue.do(SetPhase(SYMBOL, InstrumentStatus.HALTED))
     venue.do(SetPhase(SYMBOL, InstrumentStatus.TRADING))
     assert triggered(trade_at(venue, 95)) == [3]
+
+
+def test_so_many_trades_and_the_rest_of_what_was_set_off_goes_with_the_next_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orderbook.core.triggers.MAX_COMMAND_TRADES", 2)
+    venue = traded_venue()
+    for _ in range(3):
+        venue.do(stop(CAROL, SELL, 90, 2))
+    for _ in range(7):
+        venue.limit(ALICE, BUY, 90, 1)
+    events = venue.story(limit(BOB, SELL, 90, 1))
+    assert triggered(events) == [3, 4, 5]
+    assert [trade[1] for trade in trades(events)] == [13, 3, 3]
+    assert venue.engine.next_due_ns == 0
+    assert [trade[1] for trade in trades(advance(venue))] == [4, 4]
+    assert [trade[1] for trade in trades(advance(venue))] == [5, 5]
+    assert venue.engine.next_due_ns > venue.engine.time_ns
