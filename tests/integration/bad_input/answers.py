@@ -13,6 +13,27 @@ ORDER = {
     "quantity": "0.001",
     "client_order_id": "never-placed",
 }
+STOP = {
+    "symbol": "BTC-USDT",
+    "side": "sell",
+    "type": "stop_market",
+    "stop_price": "1000.00",
+    "quantity": "0.001",
+}
+NOBODYS = "client:nobody-s"
+CHANGES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "amend": ("PATCH", f"{ORDERS}/{NOBODYS}", {"price": "60000.00"}),
+    "replacement": ("POST", f"{ORDERS}/replacements", {"id": NOBODYS, "order": ORDER}),
+    "list": ("POST", f"{ORDERS}/lists", {"kind": "oco", "orders": [ORDER, STOP]}),
+    "batch": (
+        "POST",
+        f"{ORDERS}/batches",
+        {"commands": [{"amend": {"id": NOBODYS, "price": "1.00"}}], "all_or_nothing": True},
+    ),
+    "switch": ("POST", f"{ORDERS}/cancel-all-after", {"timeout_ms": 1}),
+}
+"""Method, path and body of requests that change several orders, or those that there are; each is
+refused: by the engine, or because the order is not there, or both legs would sell."""
 JSON = {"Content-Type": "application/json"}
 
 

@@ -6,14 +6,20 @@ import socket
 import httpx
 import pytest
 
-from tests.integration.bad_input.answers import JSON, ORDER, ORDERS, check_refused
+from tests.integration.bad_input.answers import CHANGES, JSON, ORDER, ORDERS, check_refused
 from tests.integration.bad_input.values import BODIES, with_raw
 from tests.support.embedded_venue import EmbeddedVenue
 
 pytestmark = pytest.mark.slow
 
 ANSWER_TIMEOUT_S = 60.0
-POSTS = (ORDERS, "/api/v1/signup", "/api/v1/signin", "/api/v1/token/refresh")
+POSTS = (
+    ORDERS,
+    *(path for method, path, _ in CHANGES.values() if method == "POST"),
+    "/api/v1/signup",
+    "/api/v1/signin",
+    "/api/v1/token/refresh",
+)
 
 
 @pytest.mark.parametrize("path", POSTS)

@@ -8,7 +8,7 @@ import httpx
 import jwt
 import pytest
 
-from tests.integration.bad_input.answers import ORDER, ORDERS, check_refused
+from tests.integration.bad_input.answers import CHANGES, ORDER, ORDERS, check_refused
 from tests.support.embedded_venue import EmbeddedVenue
 
 pytestmark = pytest.mark.slow
@@ -56,13 +56,14 @@ def test_tokens_that_are_none(venue: EmbeddedVenue, token: str, client: httpx.Cl
         ("DELETE", ORDERS),
         ("GET", f"{ORDERS}/1"),
         ("DELETE", f"{ORDERS}/1"),
+        *((method, path) for method, path, _ in CHANGES.values()),
         ("GET", "/api/v1/balances"),
         ("GET", "/api/v1/me"),
     ]
     for name, bad in bad_tokens(venue, token).items():
         for method, path in requests:
             headers = {"Authorization": f"Bearer {bad}".encode("latin-1")}
-            body = ORDER if method == "POST" else None
+            body = ORDER if method in ("POST", "PATCH") else None
             response = client.request(method, path, json=body, headers=headers)  # type: ignore[arg-type]
             assert response.status_code == 401, (name, method, path, response.text[:300])
             check_refused(response, 401)
@@ -80,6 +81,15 @@ def test_another_traders_order_does_not_exist(venue: EmbeddedVenue, token: str) 
         for name in (placed["id"], "client:of-bob", 2**63 - 1, 2**63, 10**30, 0):
             check_refused(client.get(f"{ORDERS}/{name}"), 404)
             check_refused(client.delete(f"{ORDERS}/{name}"), 404)
+            check_refused(client.patch(f"{ORDERS}/{name}", json={"quantity": "0.0005"}), 404)
+            replacement = {"id": str(name), "order": ORDER}
+            check_refused(client.post(f"{ORDERS}/replacements", json=replacement), 404)
+            commands = [{"cancel": str(name)}, {"amend": {"id": str(name), "quantity": "0.0005"}}]
+            for command in commands:
+                batch = {"commands": [command], "all_or_nothing": True}
+                check_refused(client.post(f"{ORDERS}/batches", json=batch), 404, 422)
+            answer = client.post(f"{ORDERS}/batches", json={"commands": commands}).json()
+            assert [one["error"]["code"] for one in answer["results"]] == ["unknown_order"] * 2
         assert (
             client.get("/api/v1/fills", params={"order_id": placed["id"]}).json()["results"] == []
         )
