@@ -10,7 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from orderbook.core.timers import TimerKind
-from orderbook.core.units import INDICATION_INTERVAL_NS, InstrumentStatus, PhaseReason
+from orderbook.core.units import (
+    INDICATION_INTERVAL_NS,
+    INDICATION_LEVEL_NS,
+    InstrumentStatus,
+    PhaseReason,
+)
 
 if TYPE_CHECKING:
     from orderbook.core.book import Book, BookSide
@@ -56,7 +61,9 @@ def book_changed(venue: Venue, book: Book) -> None:
     if auction is None or auction.left_lots:
         return
     if not venue.timers.time_of(TimerKind.INDICATION, symbol):
-        venue.timers.set(TimerKind.INDICATION, symbol, venue.time_ns + INDICATION_INTERVAL_NS)
+        levels = len(book.bids.levels) + len(book.asks.levels)
+        wait_ns = max(INDICATION_INTERVAL_NS, levels * INDICATION_LEVEL_NS)
+        venue.timers.set(TimerKind.INDICATION, symbol, venue.time_ns + wait_ns)
 
 
 def indicate(book: Book) -> Indication:

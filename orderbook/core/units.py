@@ -59,6 +59,9 @@ SECOND_NS = 1_000_000_000
 DAY_NS = 86_400_000_000_000
 INDICATION_INTERVAL_NS = 250_000_000
 """How often a collecting auction publishes its indicative price, at most."""
+INDICATION_LEVEL_NS = 50_000
+"""That is less often in a deep book: so long for each of its price levels, several times what it
+takes to look at one, so that no book can keep the venue busy with its indications."""
 CLIENT_ORDER_ID_MEMORY = 100_000
 """How many client order ids of finished orders the venue remembers, over all accounts."""
 

@@ -156,6 +156,16 @@ def test_changes_are_published_together_after_a_moment_and_only_if_they_matter()
     assert catch_up(venue, venue.engine.next_due_ns) == [AuctionIndicated(SYMBOL, 0, 0, 0)]
 
 
+def test_a_deep_book_publishes_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orderbook.core.auction.INDICATION_LEVEL_NS", INDICATION_INTERVAL_NS)
+    venue = crossed_venue()
+    levels = len(venue.engine.depth(SYMBOL))
+    assert levels > 1
+    catch_up(venue, venue.engine.next_due_ns)
+    venue.limit(ALICE, BUY, 1, 1)
+    assert venue.engine.next_due_ns == venue.time_ns + levels * INDICATION_INTERVAL_NS
+
+
 def test_a_smaller_quantity_is_published_too() -> None:
     venue = crossed_venue()
     catch_up(venue, venue.engine.next_due_ns)
