@@ -38,6 +38,8 @@ class Audit:
         self._placed: dict[int, tuple[int, list[Any]]] = {}
         """By order id: sequence and events of the command that placed it."""
         self._canceled: dict[int, tuple[int, Any]] = {}
+        self._amended: dict[tuple[int, int], Any] = {}
+        """By order id and sequence."""
         self._supply: dict[str, int] = defaultdict(int)
         self._instruments: dict[str, Any] = {}
 
@@ -47,6 +49,7 @@ class Audit:
         for placement in self._records.placements:
             self._check_placement(placement)
             self._check_cancel(placement)
+            self._check_amend(placement)
         for cancel_all in self._records.cancel_alls:
             self._check_cancel_all(cancel_all)
         self._check_recovery(report["state_hash"])
@@ -98,6 +101,7 @@ class Audit:
             Deposited,
             InstrumentDefined,
             OrderAccepted,
+            OrderAmended,
             OrderCanceled,
             Withdrawn,
         )
@@ -113,6 +117,8 @@ class Audit:
                                 key = (event.account_id, event.client_order_id)
                                 self._accepted[key].append(event.order_id)
                                 self._placed[event.order_id] = (sequence, entry.events)
+                            case OrderAmended():
+                                self._amended[event.order_id, sequence] = event
                             case OrderCanceled():
                                 self._canceled[event.order_id] = (sequence, event)
                             case Deposited():
@@ -147,11 +153,20 @@ class Audit:
         from orderbook.gateway.decimals import lots_to_text, ticks_to_text
 
         sequence, events = self._placed[order_id]
-        accepted = events[0]
-        assert isinstance(accepted, OrderAccepted)
+        accepted = next(
+            event
+            for event in events
+            if isinstance(event, OrderAccepted) and event.order_id == order_id
+        )
         instrument = self._instruments[accepted.symbol]
-        trades = [event for event in events if isinstance(event, Trade)]
-        filled_lots = sum(trade.quantity_lots for trade in trades)
+        # Stops that the order set off trade among themselves, or take what it left in the book.
+        own = [
+            event
+            for event in events
+            if isinstance(event, Trade) and order_id in (event.maker_order_id, event.taker_order_id)
+        ]
+        trades = [trade for trade in own if trade.taker_order_id == order_id]
+        filled_lots = sum(trade.quantity_lots for trade in own)
         expected = {
             "sequence": sequence,
             "quantity": lots_to_text(instrument, accepted.quantity_lots),
@@ -172,6 +187,24 @@ class Audit:
         ]
         if told != expected:
             self.faults.append(f"acknowledged {told}, journaled {expected}")
+
+    def _check_amend(self, placement: Placement) -> None:
+        from orderbook.gateway.decimals import lots_to_text, ticks_to_text
+
+        told = placement.amendment
+        if told is None:
+            return
+        event = self._amended.get((told["id"], told["sequence"]))
+        if event is None:
+            self.faults.append(f"an amend was acknowledged and is not in the journal: {told}")
+            return
+        instrument = self._instruments[event.symbol]
+        price = ticks_to_text(instrument, event.price_ticks) if event.price_ticks else None
+        if (lots_to_text(instrument, event.quantity_lots), price) != (
+            told["quantity"],
+            told["price"],
+        ):
+            self.faults.append(f"acknowledged amend {told}, journaled {event}")
 
     def _check_cancel(self, placement: Placement) -> None:
         told = placement.cancellation

@@ -103,6 +103,7 @@ class Flow:
             **{claim.name.lower(): self.count(claim) for claim in Claim},
             "found_later": sum(p.found is not None for p in placements),
             "never_executed": sum(p.never for p in placements),
+            "amends_acknowledged": sum(p.amendment is not None for p in placements),
             "cancels_acknowledged": sum(p.cancellation is not None for p in placements),
         }
 

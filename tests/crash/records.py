@@ -35,6 +35,11 @@ class Placement(Struct):
     cancellation: dict[str, Any] | None = None
     """Body of the acknowledged cancel of this order."""
 
+    amend_claims: list[Claim] = field(default_factory=list)
+    """One for each amend that was sent, from before it was: UNKNOWN until it is answered."""
+    amendment: dict[str, Any] | None = None
+    """Body of the newest acknowledged amend of this order."""
+
     @property
     def order(self) -> dict[str, Any] | None:
         return self.answer or self.found

@@ -22,4 +22,5 @@ async def test_a_killed_venue_keeps_every_acknowledged_order_and_executes_none_t
     assert result["acknowledged"] > 50 * KILLS
     assert result["unknown"] > 0
     assert result["cancels_acknowledged"] > KILLS
+    assert result["amends_acknowledged"] > 0
     assert result["snapshots"] >= 1

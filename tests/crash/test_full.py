@@ -34,4 +34,5 @@ async def test_killed_processes_come_back_with_every_acknowledged_order_and_none
     assert result["faults"] == []
     assert result["acknowledged"] > 50 * KILLS
     assert result["cancels_acknowledged"] > KILLS
+    assert result["amends_acknowledged"] > 0
     assert result["snapshots"] >= 1

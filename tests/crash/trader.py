@@ -25,7 +25,16 @@ HALF_WIDTH = 8
 """Prices lie within so many whole units of the middle: narrow, so that much trades."""
 CERTAIN_CODES = {"engine_unavailable", "database_unavailable"}
 """Codes of a 503 which promise that nothing was executed."""
-TYPES = (("limit", 70), ("market", 8), ("ioc", 12), ("fok", 10))
+TYPES = (
+    ("limit", 60),
+    ("market", 8),
+    ("ioc", 10),
+    ("fok", 8),
+    ("stop_limit", 6),
+    ("stop_market", 6),
+    ("trailing_stop", 2),
+)
+LIVE = ("open", "partially_filled", "waiting")
 
 
 class Reply(NamedTuple):
@@ -42,9 +51,10 @@ class Told(NamedTuple):
 
     @classmethod
     def of(cls, placement: Placement) -> "Told | None":
-        if placement.order is None:
+        order = placement.amendment or placement.order
+        if order is None:
             return None
-        return cls(placement.client_order_id, placement.order, placement.cancellation is not None)
+        return cls(placement.client_order_id, order, placement.cancellation is not None)
 
 
 class Trader:
@@ -79,18 +89,55 @@ class Trader:
             elif action < 0.225:
                 claim = await self._cancel_all(rng)
                 mine.clear()
+            elif mine and action < 0.3:
+                claim = await self._amend(rng.choice(mine), rng)
+            elif action < 0.35:
+                count += 1
+                legs = self._noted(_random_oco(rng, f"{name}-{count}"))
+                claim = await self._place_list(legs)
+                mine += [leg for leg in legs if _is_live(leg)]
             else:
                 count += 1
-                placement = Placement(
-                    self.account_id, f"{name}-{count}", _random_order(rng, f"{name}-{count}")
-                )
-                self.placements[placement.client_order_id] = placement
-                self._records.placements.append(placement)
+                (placement,) = self._noted([_random_order(rng, f"{name}-{count}")])
                 claim = await self._place(placement, rng)
-                if placement.answer and placement.answer["status"] in ("open", "partially_filled"):
+                if _is_live(placement):
                     mine.append(placement)
             if claim in (Claim.NOT_EXECUTED, Claim.UNKNOWN):
                 await asyncio.sleep(DOWN_PAUSE_S)
+
+    def _noted(self, orders: list[dict[str, Any]]) -> list[Placement]:
+        placements = [
+            Placement(self.account_id, fields["client_order_id"], fields) for fields in orders
+        ]
+        self.placements |= {placement.client_order_id: placement for placement in placements}
+        self._records.placements += placements
+        return placements
+
+    async def _place_list(self, legs: list[Placement]) -> Claim:
+        """An OCO. A leg whose outcome is unknown is later looked up, or sent again, on its own."""
+        body = {"kind": "oco", "orders": [leg.fields for leg in legs]}
+        reply = await self._request("POST", "/api/v1/orders/lists", json=body)
+        for place, leg in enumerate(legs):
+            leg.last_sent_at = time.monotonic()
+            leg.claims.append(reply.claim)
+            if reply.claim is Claim.ACKNOWLEDGED:
+                leg.answer = reply.body["orders"][place]
+        return reply.claim
+
+    async def _amend(self, placement: Placement, rng: random.Random) -> Claim:
+        assert placement.answer is not None
+        middle, quantity = MARKETS[placement.answer["symbol"]]
+        changes = {"quantity": f"{quantity}{rng.randint(1, 9)}"}
+        if placement.answer["price"] is not None and rng.random() < 0.5:
+            changes["price"] = f"{middle + rng.randint(-HALF_WIDTH, HALF_WIDTH)}.00"
+        placement.amend_claims.append(Claim.UNKNOWN)
+        path = f"/api/v1/orders/{placement.answer['id']}"
+        reply = await self._request("PATCH", path, json=changes)
+        placement.amend_claims[-1] = reply.claim
+        if reply.claim is Claim.ACKNOWLEDGED:
+            placement.amendment = reply.body
+            await self._read_back(placement)
+        return reply.claim
 
     async def _place(self, placement: Placement, rng: random.Random) -> Claim:
         claim = await self.send(placement)
@@ -171,7 +218,10 @@ class Trader:
     def compare(self, told: Told, shown: dict[str, Any]) -> None:
         """What is shown may only be later than what was known before it was asked for."""
         name, known = told.client_order_id, told.order
-        for field in ("id", "client_order_id", "symbol", "side", "quantity", "price"):
+        fields = ["id", "client_order_id", "symbol", "side"]
+        if not self.placements[name].amend_claims or shown["sequence"] == known["sequence"]:
+            fields += ["quantity", "price"]
+        for field in fields:
             if known[field] != shown[field]:
                 self._fault(f"{name}: {field} was {known[field]} and is {shown[field]}")
         if Decimal(shown["filled_quantity"]) < Decimal(known["filled_quantity"]):
@@ -258,6 +308,33 @@ def _random_order(rng: random.Random, client_order_id: str) -> dict[str, Any]:
         "quantity": f"{quantity}{rng.randint(1, 9)}",
         "client_order_id": client_order_id,
     }
-    if kind != "market":
+    if kind in ("limit", "ioc", "fok", "stop_limit"):
         fields["price"] = f"{middle + rng.randint(-HALF_WIDTH, HALF_WIDTH)}.00"
+    if kind in ("stop_limit", "stop_market"):
+        step = rng.randint(1, HALF_WIDTH) * (1 if fields["side"] == "buy" else -1)
+        fields["stop_price"] = f"{middle + step}.00"
+    if kind == "trailing_stop":
+        fields["trailing_distance"] = f"{rng.randint(1, HALF_WIDTH)}.00"
     return fields
+
+
+def _random_oco(rng: random.Random, name: str) -> list[dict[str, Any]]:
+    """Takes its profit with a limit order, or its loss with a stop."""
+    symbol = rng.choice(sorted(MARKETS))
+    middle, quantity = MARKETS[symbol]
+    up = rng.choice((1, -1))
+    common = {
+        "symbol": symbol,
+        "side": "sell" if up > 0 else "buy",
+        "quantity": f"{quantity}{rng.randint(1, 9)}",
+    }
+    profit = f"{middle + up * rng.randint(0, HALF_WIDTH)}.00"
+    stop = f"{middle - up * rng.randint(1, HALF_WIDTH)}.00"
+    return [
+        {**common, "type": "limit", "price": profit, "client_order_id": f"{name}-profit"},
+        {**common, "type": "stop_market", "stop_price": stop, "client_order_id": f"{name}-stop"},
+    ]
+
+
+def _is_live(placement: Placement) -> bool:
+    return placement.answer is not None and placement.answer["status"] in LIVE
