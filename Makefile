@@ -33,10 +33,10 @@ setup: ## make or refresh the virtual environment, with what tests and checks ne
 	@sh scripts/setup.sh dev
 
 test: setup ## every test whose servers and browser are installed
-	@exec $(PY) -m pytest $(ARGS)
+	@RIALTO_SPEEDUPS=0 exec $(PY) -m pytest $(ARGS)
 
 coverage: setup ## tests that run in one process, with line and branch coverage
-	@exec $(PY) -m pytest --cov --cov-report=term --cov-report=html tests/unit tests/property \
+	@RIALTO_SPEEDUPS=0 exec $(PY) -m pytest --cov --cov-report=term --cov-report=html tests/unit tests/property \
 		tests/integration --ignore=tests/integration/bad_input \
 		-m "not services and not browser" $(ARGS)
 
@@ -62,6 +62,18 @@ sbom: setup ## write build/sbom.cdx.json: what the venue is made of, in CycloneD
 	@mkdir -p build
 	$(VENV)/bin/cyclonedx-py requirements requirements.txt --of JSON \
 		--output-file build/sbom.cdx.json
+
+speedups: setup ## compile the core (needs a C compiler); used from then on until a source changes
+	@exec $(PY) scripts/speedups.py build
+
+speedups-clean: ## remove the compiled core
+	rm -rf build/speedups build/speedups-scratch
+
+test-speedups: setup ## the core's and the worker's tests against the compiled core
+	@$(PY) scripts/speedups.py status || $(PY) scripts/speedups.py build
+	@$(PY) scripts/speedups.py status
+	@exec $(PY) -m pytest tests/unit/core tests/property tests/integration/test_pipeline.py \
+		tests/integration/test_recovery.py tests/simulation/test_simulation.py $(ARGS)
 
 bench: bench-engine bench-pipeline bench-orders ## all benchmarks
 

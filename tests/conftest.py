@@ -19,6 +19,7 @@ import pytest
 
 from config.private_services import PrivatePostgres, PrivateRedis, PrivateServiceError
 from config.processes import ProcessSpec, spawn, stop
+from orderbook import speedups
 
 CHROMIUM_FLAGS = (
     "--headless",
@@ -155,9 +156,15 @@ _MARKER_OF_FIXTURE = {
 }
 
 
+def pytest_report_header() -> str:
+    return f"core: {speedups.state}"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks for a server or a browser carries the marker, so that ``-m`` works."""
     for item in items:
+        if speedups.state == speedups.COMPILED and item.get_closest_marker("plain_core"):
+            item.add_marker(pytest.mark.skip(reason="replaces parts of the core: plain build only"))
         for fixture in getattr(item, "fixturenames", ()):
             if marker := _MARKER_OF_FIXTURE.get(fixture):
                 item.add_marker(marker)

@@ -19,7 +19,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from orderbook import metrics
+from orderbook import metrics, speedups
 from orderbook.core.commands import OpenEpoch
 from orderbook.core.events import OrderAccepted, Trade
 from orderbook.core.units import MAX_TIME_NS
@@ -88,7 +88,10 @@ class EngineWorker:
                 metrics.ENGINE_LEADER.set(1)
                 self.leading.set()
                 logger.info(
-                    "leading epoch %d from sequence %d", self._journal.epoch, self._sequence
+                    "leading epoch %d from sequence %d; core: %s",
+                    self._journal.epoch,
+                    self._sequence,
+                    speedups.state,
                 )
         finally:
             metrics.ENGINE_LEADER.set(0)
