@@ -6,7 +6,7 @@ quarter of what a commit took (docs/performance.md). Rows that are there stay as
 
 from typing import Any
 
-from django.db import migrations
+from django.db import migrations, router
 
 _HAS_LZ4 = """
 SELECT 1 FROM pg_settings
@@ -24,9 +24,10 @@ def use_default(apps: Any, schema_editor: Any) -> None:
 
 def _set_compression(apps: Any, schema_editor: Any, method: str) -> None:
     connection = schema_editor.connection
-    if connection.vendor != "postgresql":
+    model = apps.get_model("orderbook", "JournalBatch")
+    if connection.vendor != "postgresql" or not router.allow_migrate_model(connection.alias, model):
         return
-    table = connection.ops.quote_name(apps.get_model("orderbook", "JournalBatch")._meta.db_table)
+    table = connection.ops.quote_name(model._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(_HAS_LZ4)
         if cursor.fetchone():
