@@ -36,6 +36,7 @@ MIDDLE_TICKS = 100
 _WAIT = (TimeInForce.GTC, TimeInForce.DAY, TimeInForce.GTD)
 _STOPS = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT)
 _PROFITS = (OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT)
+_MARKETS = (OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET)
 _SELF_TRADE = (
     SelfTradePrevention.CANCEL_NEWEST,
     SelfTradePrevention.CANCEL_OLDEST,
@@ -72,7 +73,8 @@ class Draw:
             (4, self._post_only),
             (6, self._market),
             (2, self._market_by_amount),
-            (9, self._stop),
+            (10, self._stop),
+            (3, self._costly_stop),
             (4, self._trailing),
             (4, self._oco),
             (5, self._bracket),
@@ -128,7 +130,7 @@ class Draw:
             options["expire_time_ns"] = self.time_ns(rng.randint(100, 3_000))
         self._ids += 1
         placed = Placed(
-            account_id or rng.choice(ACCOUNTS),
+            account_id or rng.choices(ACCOUNTS, (3, 3, 1, 3))[0],
             f"c{self._ids}",
             symbol or self.symbol(),
             side or rng.choice((Side.BUY, Side.SELL)),
@@ -155,11 +157,11 @@ class Draw:
     def _waiting(self, types: tuple[OrderType, OrderType], side: Side, **more: object) -> Command:
         """A stop or take-profit order, its stop price where the last trade is likely to come."""
         rng = self.rng
-        rises = (side is Side.BUY) == (types is _STOPS)
-        stop_ticks = MIDDLE_TICKS + rng.randint(1, 3) * (1 if rises else -1)
+        rises = (side is Side.BUY) == (types[0] in _STOPS)
+        stop_ticks = MIDDLE_TICKS + rng.randint(1, 2) * (1 if rises else -1)
         type_ = rng.choice(types)
         price_ticks = stop_ticks + rng.randint(-1, 2) * (1 if side is Side.BUY else -1)
-        if type_ is types[0] and rng.random() < 0.6:
+        if type_ in _MARKETS and rng.random() < 0.6:
             price_ticks = 0
         more["stop_ticks"] = stop_ticks
         return self._order(type_, self._waits(), price_ticks, side=side, **more)  # type: ignore
@@ -198,14 +200,24 @@ class Draw:
         return PlaceOrder(**(fields | {"quantity_lots": 0}))
 
     def _stop(self) -> Command:
+        """A limit type may be post-only; it is likely to trade all the same as it is set off."""
         rng = self.rng
-        post_only = rng.choice((PostOnly.OFF, PostOnly.OFF, PostOnly.REJECT, PostOnly.REPRICE))
         types, side = rng.choice((_STOPS, _PROFITS)), rng.choice((Side.BUY, Side.SELL))
-        order = self._waiting(types, side)
-        assert isinstance(order, PlaceOrder)
-        if order.type is types[0] or post_only is PostOnly.OFF:
-            return order
-        return self._waiting((types[1], types[1]), side, post_only=post_only)
+        if rng.random() < 0.7:
+            return self._waiting(types, side)
+        rule = rng.choice((PostOnly.REJECT, PostOnly.REJECT, PostOnly.REPRICE))
+        return self._waiting((types[1], types[1]), side, post_only=rule)
+
+    def _costly_stop(self) -> Command:
+        """Holds nothing, and is likely to cost more than its account has when it is set off."""
+        return self._order(
+            OrderType.STOP_MARKET,
+            self._waits(),
+            0,
+            side=Side.BUY,
+            account_id=POOR_ACCOUNT,
+            stop_ticks=MIDDLE_TICKS + self.rng.randint(1, 2),
+        )
 
     def _trailing(self) -> Command:
         return self._order(

@@ -27,7 +27,7 @@ from tests.simulation.operating import FEE_TIERS, Bust, banded, draw_operation
 
 SYMBOLS = (SYMBOL, OTHER_SYMBOL)
 FUNDS_MINOR = 10**10
-POOR_FUNDS_MINOR = 40_000
+POOR_FUNDS_MINOR = 12_000
 """For a few orders at a time."""
 OPERATIONS_PERCENT = 14
 
