@@ -15,7 +15,16 @@ from orderbook.core.units import Side
 from tests.property.reference.state import Bounds, Stage
 from tests.property.reference.venue import ReferenceVenue
 
-SMALL = Bounds(fills=4, triggers=2, timers=2, trailing=3, open_orders=16, batch=6, client_ids=4)
+SMALL = Bounds(
+    fills=4,
+    command_trades=6,
+    triggers=2,
+    timers=2,
+    trailing=3,
+    open_orders=16,
+    batch=6,
+    client_ids=4,
+)
 MOST_ADVANCES = 2_000
 """How many AdvanceTime commands one command may need before it. More of them would never end."""
 
@@ -28,6 +37,7 @@ def bounds_of_engine(bounds: Bounds) -> Iterator[None]:
     """Sets the engine's limits, in each module that has them."""
     limits = {
         "MAX_FILLS": bounds.fills,
+        "MAX_COMMAND_TRADES": bounds.command_trades,
         "MAX_TRIGGERS": bounds.triggers,
         "MAX_TIMERS": bounds.timers,
         "MAX_TRAILING_STOPS": bounds.trailing,

@@ -202,6 +202,7 @@ class Changes(Triggers):
                 raise RefusedBatch(index, R.INVALID_BATCH)
         if command.all_or_nothing:
             self.rehearse(command)
+        self.last_trade = self.trades_so_far + self.bounds.command_trades
         counts = []
         for item in command.commands:
             before = len(self.events)
@@ -210,6 +211,7 @@ class Changes(Triggers):
             else:
                 self.execute_alone(item)
             counts.append(len(self.events) - before)
+        self.last_trade = None
         self.events.insert(0, BatchExecuted(command.account_id, tuple(counts)))
 
     def execute_known(self, item: PlaceOrder | AmendOrder | CancelOrder) -> None:

@@ -73,7 +73,7 @@ class Matching(Endings):
             for other in self.met_by(order.symbol, order.side, limit)
         ]
         left, fills = order.left, 0
-        while queue and left and fills < self.bounds.fills:
+        while queue and left and fills < self.trades_left(0):
             price, lots, shown, display, account = queue.pop(0)
             if account == order.account and rule is not NONE:
                 if rule is OLDEST:
@@ -97,7 +97,7 @@ class Matching(Endings):
             makers = self.met_by(taker.symbol, taker.side, limit)
             if not makers:
                 return None
-            if fills == self.bounds.fills:
+            if self.trades_left(fills) <= 0:
                 return CancelReason.FILL_LIMIT
             maker = makers[0]
             if maker.account == taker.account and rule is not NONE:
@@ -108,6 +108,13 @@ class Matching(Endings):
                 self.fill(taker, maker)
                 fills += 1
         return None
+
+    def trades_left(self, fills: int) -> int:
+        """How many more trades an order may make that has made so many."""
+        left = self.bounds.fills - fills
+        if self.last_trade is None:
+            return left
+        return min(left, self.last_trade - self.trades_so_far)
 
     def fill(self, taker: Order, maker: Order) -> None:
         lots = min(taker.left, maker.shown)

@@ -24,6 +24,7 @@ class Bounds:
     """The venue's limits, which tests make small."""
 
     fills: int = 50_000
+    command_trades: int = 50_000
     triggers: int = 1_000
     timers: int = 1_000
     trailing: int = 1_000
@@ -173,6 +174,8 @@ class State:
         self.orders_so_far = 0
         self.trades_so_far = 0
         self.places_so_far = 0
+        self.last_trade: int | None = None
+        """The last trade that the orders of the running batch may make."""
         self.agenda: list[Order | Group] = []
         self.traded: list[str] = []
         """Symbols whose last trade is to be looked at."""

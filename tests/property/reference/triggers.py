@@ -15,14 +15,27 @@ class Triggers(Lists):
             self.run_agenda()
 
     def run_agenda(self) -> None:
+        last_of_batch, self.last_trade = self.last_trade, None
+        last = self.trades_so_far + self.bounds.command_trades
+        if last_of_batch is not None:
+            last = min(last, last_of_batch)
+        self.do_agenda(last)
+        self.last_trade = last_of_batch
+        for order in sorted(self.moved, key=lambda order: order.id):
+            if order.stage is Stage.WAITING and order in self.orders:
+                self.tell_moved(order)
+        self.moved = []
+
+    def do_agenda(self, last_trade: int) -> None:
         steps = 0
         while True:
             self.settle()
-            may_go_on = steps < self.bounds.triggers and not self.waits_for_uncross()
+            ends = steps >= self.bounds.triggers or self.trades_so_far >= last_trade
+            may_go_on = not ends and not self.waits_for_uncross()
             arms_next = bool(self.agenda) and isinstance(self.agenda[0], Group)
             if not (arms_next and may_go_on):
                 self.look_at_prices()
-            may_go_on = steps < self.bounds.triggers and not self.waits_for_uncross()
+            may_go_on = not ends and not self.waits_for_uncross()
             if not self.agenda or not may_go_on:
                 break
             steps += 1
@@ -31,10 +44,6 @@ class Triggers(Lists):
                 self.arm(item)
             else:
                 self.send_set_off(item)
-        for order in sorted(self.moved, key=lambda order: order.id):
-            if order.stage is Stage.WAITING and order in self.orders:
-                self.tell_moved(order)
-        self.moved = []
 
     def waits_for_uncross(self) -> bool:
         """An exit must not join an uncross that is under way."""
