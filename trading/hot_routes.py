@@ -17,7 +17,7 @@ from accounts.tokens import aauthenticate_bearer, aauthenticate_trader
 from trading import services
 from trading.errors import BodyTooLarge
 from trading.json_body import MAX_BODY_BYTES, decode_object
-from trading.order_entry import read_reference, read_side, read_symbol
+from trading.order_entry import read_cancel_filters, read_reference
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -86,7 +86,7 @@ class OrderRoutes:
                 extra = {"location": f"{_ORDER_PREFIX}{placed.order.id}"}
             elif scope["path"] == ORDERS_PATH:
                 query = QueryDict(scope["query_string"])
-                symbol, side = read_symbol(query), read_side(query)
+                symbol, side = read_cancel_filters(query)
                 canceled_ids = await services.cancel_all(account_id, symbol, side)
                 status, body = 200, {"canceled": canceled_ids}
             else:

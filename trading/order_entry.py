@@ -147,9 +147,14 @@ def read_symbol(params: Mapping[str, Any]) -> str:
     return str(symbol)
 
 
-def read_side(params: Mapping[str, Any]) -> Side | None:
-    """The ``side`` of a request's query; None where there is none."""
-    return SIDES[_choice(params, "side", SIDES)] if "side" in params else None
+def read_cancel_filters(params: Mapping[str, Any]) -> tuple[str, Side | None]:
+    """Which orders a mass cancel is about: symbol ("" for all) and side (None for both).
+
+    A parameter that is not known is refused: a slip of the pen must not cancel everything.
+    """
+    refuse_unknown(params, ("symbol", "side"), "A mass cancel")
+    side = SIDES[_choice(params, "side", SIDES)] if "side" in params else None
+    return read_symbol(params), side
 
 
 def refuse_unknown(fields: Mapping[str, Any], known: tuple[str, ...], what: str) -> None:

@@ -21,8 +21,8 @@ from trading.order_entry import (
     CLIENT_ORDER_ID_PATTERN,
     CLIENT_PREFIX,
     SIDES,
+    read_cancel_filters,
     read_reference,
-    read_side,
     read_symbol,
 )
 from trading.order_state import STATUSES
@@ -167,7 +167,7 @@ class OrdersView(APIView):
         },
     )
     def delete(self, request: Request) -> Response:
-        symbol, side = read_symbol(request.query_params), read_side(request.query_params)
+        symbol, side = read_cancel_filters(request.query_params)
         canceled = services.cancel_all_blocking(_account_id(request), symbol, side)
         return Response({"canceled": canceled})
 

@@ -341,3 +341,10 @@ def test_a_trader_without_an_account_has_nothing_to_change(venue: Venue) -> None
     assert send(carol, "post", "/replacements", {"id": "1", "order": fields()})[0] == 404
     body = send(carol, "post", "/batches", {"commands": [{"cancel": "1"}]})
     assert body[0] in (200, 422), body
+
+
+def test_a_slip_in_a_mass_cancels_filter_cancels_nothing(alice: Client) -> None:
+    order = place()
+    answer = alice.delete(f"{ORDERS}?sidee=sell")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_field")
+    assert alice.get(f"{ORDERS}/{order.id}").json()["status"] == "open"
