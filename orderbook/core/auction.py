@@ -61,7 +61,7 @@ def book_changed(venue: Venue, book: Book) -> None:
     if auction is None or auction.left_lots:
         return
     if not venue.timers.time_of(TimerKind.INDICATION, symbol):
-        levels = len(book.bids.levels) + len(book.asks.levels)
+        levels = book.bids.level_count() + book.asks.level_count()
         wait_ns = max(INDICATION_INTERVAL_NS, levels * INDICATION_LEVEL_NS)
         venue.timers.set(TimerKind.INDICATION, symbol, venue.time_ns + wait_ns)
 

@@ -125,6 +125,10 @@ class BookSide:
             if len(self.vacant) > MAX_EMPTY_LEVELS:
                 self._clear_vacant()
 
+    def level_count(self) -> int:
+        """How many levels have orders. Which empty ones are kept is no part of the state."""
+        return len(self.levels) - sum(level.first is None for level in self.vacant)
+
     def _clear_vacant(self) -> None:
         """Forgets the empty levels."""
         for level in self.vacant:

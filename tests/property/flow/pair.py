@@ -44,6 +44,7 @@ def bounds_of_engine(bounds: Bounds) -> Iterator[None]:
         "MAX_OPEN_ORDERS": bounds.open_orders,
         "MAX_BATCH_COMMANDS": bounds.batch,
         "CLIENT_ORDER_ID_MEMORY": bounds.client_ids,
+        "MAX_EMPTY_LEVELS": 2,  # which nobody can see
     }
     with ExitStack() as stack:
         for name, module in list(sys.modules.items()):

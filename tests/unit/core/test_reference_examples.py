@@ -2,8 +2,8 @@
 
 import pytest
 
-from orderbook.core import triggers
-from orderbook.core.commands import AdvanceTime, Batch, PlaceOrder, PlaceOrderList
+from orderbook.core import auction, triggers
+from orderbook.core.commands import AdvanceTime, Batch, PlaceOrder, PlaceOrderList, SetPhase
 from orderbook.core.events import (
     AuctionIndicated,
     BatchExecuted,
@@ -94,3 +94,21 @@ def test_a_batch_goes_on_with_its_agenda_whatever_stood_in_the_other_book_before
     assert state_hash(twin) == state_hash(venue.engine)
     counts = [event.event_counts for event in events if isinstance(event, BatchExecuted)]
     assert counts == [(6, 3)]
+
+
+def test_levels_that_stand_empty_do_not_put_off_an_indication(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A book keeps some empty levels for later; a snapshot has none of them."""
+    monkeypatch.setattr(auction, "INDICATION_LEVEL_NS", INDICATION_INTERVAL_NS)
+    venue = Venue()
+    for price_ticks in range(100, 110):
+        venue.limit(ALICE, SELL, price_ticks, 1)
+    venue.cancel_all(ALICE)
+    venue.do(SetPhase(SYMBOL, InstrumentStatus.OPENING_AUCTION))
+    twin = restore(snapshot(venue.engine))
+    order = limit(BOB, BUY, 50, 1)
+    venue.do(order)
+    twin.apply(order, venue.time_ns)
+    assert venue.engine.next_due_ns == venue.time_ns + INDICATION_INTERVAL_NS
+    assert state_hash(twin) == state_hash(venue.engine)
