@@ -154,5 +154,8 @@ def _write_and_lose(execute: Any, sql: str, params: Any, many: bool, context: An
     transaction: its own recovery cuts it off."""
     connection = context["connection"].connection
     connection.execute("BEGIN")
-    execute(sql, params, many, context)
-    connection.execute("ROLLBACK")
+    try:
+        execute(sql, params, many, context)
+    finally:
+        # A stale leader's row is refused before the server dies.
+        connection.execute("ROLLBACK")

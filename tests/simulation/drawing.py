@@ -75,6 +75,7 @@ class Draw:
             (2, self._market_by_amount),
             (10, self._stop),
             (3, self._costly_stop),
+            (3, self._stops_together),
             (4, self._trailing),
             (4, self._oco),
             (5, self._bracket),
@@ -219,6 +220,27 @@ class Draw:
             stop_ticks=MIDDLE_TICKS + self.rng.randint(1, 2),
         )
 
+    def _stops_together(self) -> Command:
+        """Large ones that one trade sets off, so that the first of them may begin an auction which
+        does not take the others."""
+        rng = self.rng
+        account_id, side = rng.choice((1, 2, 4)), rng.choice((Side.BUY, Side.SELL))
+        stop_ticks = MIDDLE_TICKS + (1 if side is Side.BUY else -1)
+        orders = [
+            self._order(
+                OrderType.STOP_MARKET,
+                TimeInForce.GTC,
+                0,
+                side=side,
+                lots=rng.randint(20, 60),
+                account_id=account_id,
+                symbol=SYMBOL,
+                stop_ticks=stop_ticks,
+            )
+            for _ in range(3)
+        ]
+        return Batch(account_id, tuple(orders))
+
     def _trailing(self) -> Command:
         return self._order(
             OrderType.TRAILING_STOP, self._waits(), 0, trail_ticks=self.rng.randint(1, 3)
@@ -260,37 +282,24 @@ class Draw:
         profit_ticks = MIDDLE_TICKS + better * rng.randint(1, 3)
         stop_ticks = MIDDLE_TICKS - better * rng.randint(1, 3)
         exits: dict[str, object] = {**same, "side": exit_side}
+        exits_as: list[tuple[OrderType, int, dict[str, int]]]
         is_limit, is_market = rng.random() < 0.7, rng.random() < 0.3
         entry_price = 0 if is_market else MIDDLE_TICKS + better * rng.randint(-1, 2)
         time_in_force = TimeInForce.IOC if is_market else rng.choice((*_WAIT, TimeInForce.IOC))
         entry_type = OrderType.MARKET if is_market else OrderType.LIMIT
         entry = self._order(entry_type, time_in_force, entry_price, side=side, **same)  # type: ignore[arg-type]
         if is_limit:
-            profit = self._order(OrderType.LIMIT, self._waits(), profit_ticks, **exits)  # type: ignore[arg-type]
+            exits_as = [(OrderType.LIMIT, profit_ticks, {})]
         else:
-            profit = self._order(
-                OrderType.TAKE_PROFIT_MARKET,
-                self._waits(),
-                0,
-                stop_ticks=profit_ticks,
-                **exits,  # type: ignore[arg-type]
-            )
+            exits_as = [(OrderType.TAKE_PROFIT_MARKET, 0, {"stop_ticks": profit_ticks})]
         if rng.random() < 0.3:
-            stop = self._order(
-                OrderType.TRAILING_STOP,
-                self._waits(),
-                0,
-                trail_ticks=rng.randint(1, 3),
-                **exits,  # type: ignore[arg-type]
-            )
+            exits_as.append((OrderType.TRAILING_STOP, 0, {"trail_ticks": rng.randint(1, 3)}))
         else:
-            stop = self._order(
-                OrderType.STOP_MARKET,
-                self._waits(),
-                0,
-                stop_ticks=stop_ticks,
-                **exits,  # type: ignore[arg-type]
-            )
+            exits_as.append((OrderType.STOP_MARKET, 0, {"stop_ticks": stop_ticks}))
+        profit, stop = (
+            self._order(type_, self._waits(), price_ticks, **options, **exits)  # type: ignore[arg-type]
+            for type_, price_ticks, options in exits_as
+        )
         return PlaceOrderList(OrderListKind.BRACKET, (entry, profit, stop))
 
     # -- what becomes of them -----------------------------------------------------------------
