@@ -40,6 +40,8 @@ OPEN_STATUSES = (PENDING, WAITING, OPEN, PARTIALLY_FILLED)
 IMMEDIATE_TYPES = (OrderType.LIMIT.value, OrderType.MARKET.value)
 """Types that go to the book at once; the others wait for a stop price."""
 
+MAX_SUM_MINOR = 2**63 - 1
+"""Where the sums of an order's fills stop."""
 BUY = Side.BUY.value
 SELL = Side.SELL.value
 
@@ -152,15 +154,16 @@ def _first_status(state: OrderState) -> str:
 
 def _fill_order(state: OrderState, trade: Trade, fee_minor: int) -> None:
     state.filled_lots += trade.quantity_lots
-    state.quote_filled_minor += trade.quote_minor
-    state.fee_minor += fee_minor
+    # Money can change hands again and again, so sums may outgrow what a column holds.
+    state.quote_filled_minor = min(MAX_SUM_MINOR, state.quote_filled_minor + trade.quote_minor)
+    state.fee_minor = min(MAX_SUM_MINOR, state.fee_minor + fee_minor)
     state.status = FILLED if state.filled_lots >= state.quantity_lots else PARTIALLY_FILLED
 
 
 def _on_trade(states: "_Changes", event: Trade) -> None:
     if (maker := states.of(event.maker_order_id)) is not None:
         _fill_order(maker, event, event.maker_fee_minor)
-        maker.rebate_minor += event.maker_rebate_minor
+        maker.rebate_minor = min(MAX_SUM_MINOR, maker.rebate_minor + event.maker_rebate_minor)
     if (taker := states.of(event.taker_order_id)) is not None:
         _fill_order(taker, event, event.taker_fee_minor)
 

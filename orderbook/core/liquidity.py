@@ -30,16 +30,16 @@ def walk(
     ``passed_over``: the account whose orders do not count, because they would be canceled.
     """
     other, limit_key = _other(book, side, limit_ticks)
-    own_lots = _own_lots(other, passed_over)
     fillable_lots = 0
     cost_tick_lots = 0
     for level in other:
         if level.key > limit_key or fillable_lots == quantity_lots:
             break
-        level_lots = level.quantity_lots + level.reserve_lots
-        if own_lots:
-            level_lots -= own_lots.get(level.key, 0)
-        lots = min(level_lots, quantity_lots - fillable_lots)
+        wanted_lots = quantity_lots - fillable_lots
+        if passed_over is None:
+            lots = min(level.quantity_lots + level.reserve_lots, wanted_lots)
+        else:
+            lots = _lots_of_others(level, passed_over, wanted_lots)
         fillable_lots += lots
         cost_tick_lots += lots * level.price_ticks
     return fillable_lots, cost_tick_lots
@@ -50,15 +50,19 @@ def passed_over(account: Account, rule: SelfTradePrevention) -> Account | None:
     return account if rule is SelfTradePrevention.CANCEL_OLDEST else None
 
 
-def _own_lots(side: BookSide, account: Account | None) -> dict[int, int]:
-    """What an account's orders have on a side, by key."""
-    lots: dict[int, int] = {}
-    if account is not None:
-        for order in account.orders.values():
-            level = order.level
-            if level is not None and level.book_side is side:
-                lots[level.key] = lots.get(level.key, 0) + order.open_lots()
-    return lots
+def _lots_of_others(level: Level, account: Account, wanted_lots: int) -> int:
+    """What everybody else has at a level, counted no further than ``wanted_lots``.
+
+    Goes from order to order and not over all that the account has: whoever has many elsewhere
+    must not make each of its orders dear to judge.
+    """
+    lots = 0
+    order = level.first
+    while order is not None and lots < wanted_lots:
+        if order.account is not account:
+            lots += order.open_lots()
+        order = order.following
+    return min(lots, wanted_lots)
 
 
 def fills_whole(
@@ -128,15 +132,18 @@ def lots_for_quote(
     less than what this comes to.
     """
     other, limit_key = _other(book, side, limit_ticks)
-    own_lots = _own_lots(other, passed_over)
     tick_lot_minor = book.instrument.tick_lot_minor
     bought_lots = 0
     for level in other:
         if level.key > limit_key:
             break
         lot_price_minor = level.price_ticks * tick_lot_minor
-        level_lots = level.quantity_lots + level.reserve_lots - own_lots.get(level.key, 0)
-        lots = min(level_lots, quote_minor // lot_price_minor)
+        affordable_lots = quote_minor // lot_price_minor
+        if passed_over is None:
+            level_lots = level.quantity_lots + level.reserve_lots
+        else:
+            level_lots = _lots_of_others(level, passed_over, affordable_lots + 1)
+        lots = min(level_lots, affordable_lots)
         bought_lots += lots
         quote_minor -= lots * lot_price_minor
         if lots < level_lots:

@@ -18,13 +18,13 @@ from orderbook.core.events import (
     Trade,
 )
 from orderbook.core.order import Order, Stage
-from orderbook.core.units import SECOND_NS
+from orderbook.core.units import SECOND_NS, OrderType, Side, TimeInForce
 from orderbook.gateway.tail import accounts_of
 from orderbook.projections import Recorded
 from tests.unit.core.special_flow import SpecialFlow
 from tests.unit.core.test_changes_flow import Flow as ChangesFlow
 from tests.unit.core.venue import ALICE, BOB, CAROL, SETUP
-from trading.order_state import OrderState, fold, touched_ids
+from trading.order_state import MAX_SUM_MINOR, OrderState, fold, touched_ids
 
 ACCOUNTS = (ALICE, BOB, CAROL)
 COMMANDS = 700
@@ -135,3 +135,19 @@ def test_what_is_laid_over_older_rows_ends_as_the_whole_does(seed: int) -> None:
             }
             fold(states, about, wanted=own_of(account_id))
             assert states == own
+
+
+def test_sums_stop_where_a_column_does() -> None:
+    """The same money may change hands again and again within one order's life."""
+    order = OrderAccepted(
+        1, ALICE, "BTC-USDT", Side.SELL, OrderType.LIMIT, TimeInForce.GTC, 1, 10**9, ""
+    )
+    most = 2**62
+    fill = Trade(
+        7, "BTC-USDT", "BTC", "USDT", 5, 1, 1, most, 1, ALICE, most // 10, 2, BOB, 0, Side.BUY
+    )
+    states: dict[int, OrderState] = {}
+    fold(states, [Recorded(1, 0, 1, order), *(Recorded(2, i, 2, fill) for i in range(30))])
+    assert states[1].quote_filled_minor == MAX_SUM_MINOR
+    assert states[1].fee_minor == MAX_SUM_MINOR
+    assert states[1].filled_lots == 30
