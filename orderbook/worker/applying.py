@@ -32,6 +32,8 @@ from orderbook.worker.recovery import Replica
 from orderbook.worker.repeats import Row, answers_of, surely_not_executed
 from orderbook.worker.snapshots import Packing, SnapshotKeeper
 
+MAX_DUE_EVENTS = 20_000
+"""Events of what was due, after which a batch goes to the journal and the rest to the next one."""
 _ADVANCE_TIME = AdvanceTime()
 
 
@@ -79,9 +81,16 @@ class Applying:
         """Of the engine's own commands: published, and answered to nobody."""
         self._repeated: dict[str, list[Answer]] = {}
         self._opened: dict[Row, dict[bytes, Answer]] = {}
+        self._due_events = 0
+        self.put_off: tuple[str, list[Envelope]] | None = None
+        """What came after more was due than one batch takes: it belongs to the next one."""
         dropped.start_batch()
         replica.answers.forget_before(now.elapsed_ns)
         self._advance_time()
+
+    def resume(self, put_off: tuple[str, list[Envelope]]) -> None:
+        """Applies first what the batch before this one put off."""
+        self._commands(*put_off)
 
     def take(self, message: dict[str, Any]) -> None:
         """Applies one message. Executes none of a message that it cannot read."""
@@ -109,7 +118,7 @@ class Applying:
         row = self._row_of(reply_to)
         answers = row.answers
         sequence = self._sequence + len(entries)
-        for envelope in envelopes:
+        for place, envelope in enumerate(envelopes):
             command_id, deadline_ns = envelope.command_id, envelope.deadline_ns
             if command_id in rows:
                 self._repeat(reply_to, command_id)
@@ -122,6 +131,9 @@ class Applying:
             else:
                 if engine.next_due_ns <= journal_ns:
                     sequence += self._advance_time()
+                    if engine.next_due_ns <= journal_ns:
+                        self.put_off = (reply_to, envelopes[place:])
+                        return
                 command = envelope.command
                 events = apply(command, journal_ns)
                 sequence += 1
@@ -135,11 +147,14 @@ class Applying:
 
     def _advance_time(self) -> int:
         """Fires what is due, in commands of the engine's own: they are in the journal, so that a
-        replay fires the same timers at the same places. Returns how many commands it took."""
+        replay fires the same timers at the same places. Returns how many commands it took.
+
+        Something may still be due afterwards, where it is more than one batch should hold."""
         engine, journal_ns = self._replica.engine, self._now.journal_ns
         before = len(self.entries)
-        while engine.next_due_ns <= journal_ns:
+        while engine.next_due_ns <= journal_ns and self._due_events < MAX_DUE_EVENTS:
             events = engine.apply(_ADVANCE_TIME, journal_ns)
+            self._due_events += len(events)
             self.entries.append(Entry(b"", _ADVANCE_TIME, events))
             sequence = self._sequence + len(self.entries)
             self._own.append(Answer(b"", sequence, journal_ns, events))

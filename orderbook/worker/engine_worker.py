@@ -23,7 +23,7 @@ from orderbook import metrics, speedups
 from orderbook.core.commands import OpenEpoch
 from orderbook.core.events import OrderAccepted, Trade
 from orderbook.core.units import MAX_TIME_NS
-from orderbook.gateway.protocol import REFUSALS, Answer, encode
+from orderbook.gateway.protocol import REFUSALS, Answer, Envelope, encode
 from orderbook.journal import Entry
 from orderbook.worker.applying import Applying, Now, Work
 from orderbook.worker.dropped_log import DroppedLog
@@ -62,6 +62,8 @@ class EngineWorker:
         self._to_commit: asyncio.Queue[Work] = asyncio.Queue(1)
         self._to_release: asyncio.Queue[Work] = asyncio.Queue(8)
         self._sequence = 0
+        self._put_off: tuple[str, list[Envelope]] | None = None
+        """What the last batch left to the next one."""
         self._elapsed_from_ns = 0
         self._clock_is_behind = False
         self._snapshots = SnapshotKeeper(0)
@@ -164,7 +166,8 @@ class EngineWorker:
 
     async def _apply_forever(self) -> None:
         while True:
-            work = self._apply(await self._next_message())
+            message = None if self._put_off is not None else await self._next_message()
+            work = self._apply(message)
             await self._to_commit.join()
             self._to_commit.put_nowait(work)
 
@@ -181,10 +184,17 @@ class EngineWorker:
     def _apply(self, message: dict[str, Any] | None) -> Work:
         """Applies ``message`` and whatever else has arrived, up to a batch's limit."""
         batch = Applying(self._replica, self._dropped, self._sequence, self._now())
-        if message is not None:
+        if self._put_off is not None:
+            batch.resume(self._put_off)
+        elif message is not None:
             batch.take(message)
-        while len(batch.entries) < MAX_COMMIT_COMMANDS and not self._inbox.empty():
+        while (
+            batch.put_off is None
+            and len(batch.entries) < MAX_COMMIT_COMMANDS
+            and not self._inbox.empty()
+        ):
             batch.take(self._inbox.get_nowait())
+        self._put_off = batch.put_off
         work = batch.finish(self._snapshots)
         self._sequence = work.last_sequence
         metrics.ENGINE_QUEUE_DEPTH.set(len(work.entries) + self._inbox.qsize())
