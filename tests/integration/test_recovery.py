@@ -143,6 +143,7 @@ async def test_a_snapshot_and_the_rest_give_what_a_full_replay_gives_and_what_wa
                 await place(gateway, 1, Side.BUY, price, 5, f"b{price}")
                 await place(gateway, 2, Side.SELL, price, 2)
                 price += 1
+        settings.ENGINE_SNAPSHOT_EVERY = 1_000_000  # so that something comes after the newest one
         await place(gateway, 1, Side.BUY, price, 5)
         live = await gateway.query(protocol.GetStateHash())
     short, full = Replica(), Replica()

@@ -1,7 +1,7 @@
 """Call auctions: the price, what is published while they collect, and the uncross."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -73,6 +73,7 @@ def naive_price(
 side_of_a_book = st.dictionaries(st.integers(1, 50), st.integers(1, 9), max_size=7)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(side_of_a_book, side_of_a_book, st.integers(0, 58))
 def test_the_price_is_the_one_that_a_search_of_all_prices_finds(bids, asks, reference_ticks):
     assert best_price(bids, asks, reference_ticks) == naive_price(bids, asks, reference_ticks)
@@ -97,6 +98,7 @@ def test_the_rule_in_examples(bids, asks, reference_ticks, expected):
     assert best_price(bids, asks, reference_ticks) == Indication(*expected)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(st.sampled_from(Side), st.integers(90, 110), st.integers(1, 9)), max_size=14
