@@ -36,7 +36,12 @@ from orderbook.gateway.protocol import Answer
 from orderbook.projections import Recorded
 from trading import selectors
 from trading.errors import OrderNotFound, OrderNotOpen
-from trading.order_changes import LIST_KINDS, MAX_TIMEOUT_MS, read_amendment
+from trading.order_changes import (
+    LIST_KINDS,
+    MAX_TIMEOUT_MS,
+    check_amendment,
+    read_amendment,
+)
 from trading.order_entry import Reference, read_order, read_reference, refuse_unknown
 from trading.order_state import FillState, OrderState, fold, taker_fills
 from trading.resources import (
@@ -245,6 +250,7 @@ def _read_command(
 def _read_amend(fields: Mapping[str, Any], account_id: int) -> AmendOrder:
     changes = dict(fields)
     reference = read_reference(_reference_text(changes.pop("id", None)))
+    check_amendment(changes)
     order = selectors.order_of(account_id, reference)
     return read_amendment(changes, account_id, order.id, instruments.lookup(order.symbol))
 

@@ -190,16 +190,15 @@ def _missing(field: str) -> InvalidInput:
 
 def _refuse_misfits(fields: Mapping[str, Any], word: str, kind: OrderKind) -> None:
     """Fields that the type does not take, and those that it cannot do without."""
-    for name in sorted(kind.required):
-        if name not in fields:
-            raise _missing(name)
-    for name in ("price", "quantity", *sorted(OPTION_FIELDS - {"self_trade_prevention"})):
-        if name in fields and name not in kind.required and name not in kind.optional:
-            raise InvalidInput(
-                f"A {word.replace('_', '-')} order has no {name}; leave it out.",
-                field=name,
-                code="invalid_order",
-            )
+    if not kind.required <= fields.keys():
+        raise _missing(min(kind.required - fields.keys()))
+    if not kind.foreign.isdisjoint(fields):
+        name = min(kind.foreign & fields.keys())
+        raise InvalidInput(
+            f"A {word.replace('_', '-')} order has no {name}; leave it out.",
+            field=name,
+            code="invalid_order",
+        )
     if kind.type is OrderType.MARKET and ("quantity" in fields) is ("quote_quantity" in fields):
         if "quantity" not in fields:
             raise _missing("quantity")

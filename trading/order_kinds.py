@@ -19,12 +19,29 @@ class OrderKind(NamedTuple):
     required: frozenset[str]
     """Fields without which there is no such order, beside symbol, side and type."""
     optional: frozenset[str]
+    foreign: frozenset[str]
+    """Fields of other types."""
+
+
+_TERMS = frozenset(
+    {
+        "price",
+        "quantity",
+        "stop_price",
+        "trailing_distance",
+        "display_quantity",
+        "quote_quantity",
+        "post_only",
+        "expires_at",
+    }
+)
 
 
 def _kind(
     type: OrderType, forces: tuple[TimeInForce, ...], required: str, optional: str = ""
 ) -> OrderKind:
-    return OrderKind(type, forces, frozenset(required.split()), frozenset(optional.split()))
+    needed, allowed = frozenset(required.split()), frozenset(optional.split())
+    return OrderKind(type, forces, needed, allowed, _TERMS - needed - allowed)
 
 
 _ICEBERG = "display_quantity post_only expires_at"

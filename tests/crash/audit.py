@@ -38,7 +38,7 @@ class Audit:
         self._placed: dict[int, tuple[int, list[Any]]] = {}
         """By order id: sequence and events of the command that placed it."""
         self._canceled: dict[int, tuple[int, Any]] = {}
-        self._amended: dict[tuple[int, int], Any] = {}
+        self._amended: dict[int, list[tuple[int, Any]]] = defaultdict(list)
         """By order id and sequence."""
         self._supply: dict[str, int] = defaultdict(int)
         self._instruments: dict[str, Any] = {}
@@ -118,7 +118,7 @@ class Audit:
                                 self._accepted[key].append(event.order_id)
                                 self._placed[event.order_id] = (sequence, entry.events)
                             case OrderAmended():
-                                self._amended[event.order_id, sequence] = event
+                                self._amended[event.order_id].append((sequence, event))
                             case OrderCanceled():
                                 self._canceled[event.order_id] = (sequence, event)
                             case Deposited():
@@ -194,10 +194,12 @@ class Audit:
         told = placement.amendment
         if told is None:
             return
-        event = self._amended.get((told["id"], told["sequence"]))
-        if event is None:
+        # The order may have traded on between the amend and the reading that the answer shows.
+        amends = [one for at, one in self._amended[told["id"]] if at <= told["sequence"]]
+        if not amends:
             self.faults.append(f"an amend was acknowledged and is not in the journal: {told}")
             return
+        event = amends[-1]
         instrument = self._instruments[event.symbol]
         price = ticks_to_text(instrument, event.price_ticks) if event.price_ticks else None
         if (lots_to_text(instrument, event.quantity_lots), price) != (

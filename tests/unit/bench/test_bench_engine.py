@@ -11,7 +11,7 @@ from bench.adapters import run as adapter_runner
 from bench.adapters import with_rialto
 from bench.bench_engine import OWN, Contender, main
 from bench.competitors import COMPETITORS, LOCK, lock_of
-from bench.engine_flatness import bytes_an_order, growth, queue_cancels
+from bench.engine_flatness import growth, memory, queue_cancels
 from bench.engine_flow import (
     MARKETABLE_ACCOUNTS,
     MIDDLE_TICKS,
@@ -140,7 +140,7 @@ def test_flatness_is_measured_on_books_of_the_promised_size():
 
 
 def test_resting_orders_take_memory():
-    assert bytes_an_order(20_000) > 50
+    assert memory(20_000, lambda stage: None)["bytes_a_resting_order"] > 50
 
 
 def test_an_installation_that_fails_says_why(monkeypatch, tmp_path):

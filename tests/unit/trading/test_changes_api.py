@@ -253,7 +253,9 @@ def test_each_command_counts_against_the_rate(
     def statuses(path: str, body: Any) -> list[int]:
         return [send(alice, "post", path, body)[0] for _ in range(2)]
 
-    three = {"commands": [{"place": fields(quantity="0.1")}, {"amend": {"id": 9**9}}] * 2}
+    three = {
+        "commands": [{"place": fields(quantity="0.1")}, {"amend": {"id": 9**9, "price": "1"}}] * 2
+    }
     allow(placements=6, cancels=1)
     assert statuses("/batches", three) == [200, 429]
     allow(placements=1, cancels=5)
