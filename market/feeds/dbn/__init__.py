@@ -1,0 +1,1 @@
+"""DBN files: records as they lie in memory, reading, writing, and synthetic ones."""

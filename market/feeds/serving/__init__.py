@@ -1,0 +1,1 @@
+"""Feeds shown live: publication to web processes, pages, REST and stream channels."""

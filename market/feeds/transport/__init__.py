@@ -1,0 +1,1 @@
+"""Records over TCP: frames, the paced sender, and the receiver that resumes."""
