@@ -31,19 +31,18 @@ from orderbook.core.events import (
     OrderRejected,
 )
 from orderbook.errors import CommandRefused, EngineUnavailable, OutcomeUnknown
+from orderbook.event_loop import result_from_loop
 from orderbook.gateway.command_trace import note_commands
 from orderbook.gateway.parts import Batch, Part, all_answers, encode_envelopes, first_parts
+from orderbook.gateway.pending_queries import QUERY_TIMEOUT_S, PendingQueries, query_message
 from orderbook.gateway.protocol import (
     MAX_BATCH_COMMANDS,
     Answer,
     Envelope,
     GetStatus,
     Query,
-    QueryFailed,
     QueryResult,
     decode_answers,
-    decode_query_result,
-    encode,
     joined,
 )
 
@@ -62,8 +61,6 @@ TICK_S = 0.05
 RECONNECT_S = 0.2
 SEND_TIMEOUT_S = 2.0
 """How long a send may take; a queue that takes longer counts as one that cannot be reached."""
-QUERY_TIMEOUT_S = 2.0
-QUERY_RESEND_S = 0.5
 
 
 REFUSALS = (OrderRejected, CancelRejected, AmendRejected, BatchRejected, CommandRejected)
@@ -91,7 +88,7 @@ class Gateway:
         self._unsent: dict[Part, None] = {}
         """In the order of submission, as ``_sent`` is in the order of sending."""
         self._sent: dict[Part, None] = {}
-        self._queries: dict[bytes, asyncio.Future[QueryResult]] = {}
+        self._queries = PendingQueries(self._layer)
         self._batches_out = 0
         self._queue_is_up = True
         self._wake = asyncio.Event()
@@ -180,34 +177,7 @@ class Gateway:
     async def query(self, query: Query, *, timeout_s: float = QUERY_TIMEOUT_S) -> QueryResult:
         """What the engine's memory says. Raises EngineUnavailable, or LookupError where the
         engine knows no such thing."""
-        query_id = self._new_id()
-        loop = asyncio.get_running_loop()
-        self._queries[query_id] = future = loop.create_future()
-        message = {
-            "type": "query",
-            "id": query_id,
-            "reply_to": self.reply_channel,
-            "query": encode(query),
-        }
-        deadline = loop.time() + timeout_s
-        try:
-            while (left := deadline - loop.time()) > 0:
-                try:
-                    async with asyncio.timeout(min(left, QUERY_RESEND_S)):
-                        await self._layer.send(settings.ENGINE_QUEUE, message)
-                        result: QueryResult = await asyncio.shield(future)
-                except TimeoutError:
-                    continue
-                except Exception as error:
-                    logger.warning("query not sent: %s", error)
-                    await asyncio.sleep(min(left, RECONNECT_S))
-                    continue
-                if isinstance(result, QueryFailed):
-                    raise LookupError(result.message)
-                return result
-        finally:
-            del self._queries[query_id]
-        raise EngineUnavailable("The engine did not answer the query in time. Try again shortly.")
+        return await self._queries.ask(query, self._new_id(), self.reply_channel, timeout_s)
 
     def query_blocking(self, query: Query, *, timeout_s: float = QUERY_TIMEOUT_S) -> QueryResult:
         return self._from_thread(self.query(query, timeout_s=timeout_s))
@@ -221,14 +191,7 @@ class Gateway:
 
     def _from_thread(self, coroutine: Coroutine[Any, Any, T]) -> T:
         assert self.loop is not None, "the gateway has not been started"
-        try:
-            running: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            running = None
-        if running is self.loop:
-            coroutine.close()
-            raise RuntimeError("a blocking call on the gateway's own loop would never return")
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
+        return result_from_loop(coroutine, self.loop)
 
     def _new_id(self) -> bytes:
         return self._prefix + next(self._counter).to_bytes(8, "big")
@@ -246,12 +209,7 @@ class Gateway:
     async def _probe(self) -> bool:
         """Whether the queue takes messages again. Asked with a message that executes nothing,
         because of a send that fails nobody can say how far it came."""
-        message = {
-            "type": "query",
-            "id": b"",
-            "reply_to": self.reply_channel,
-            "query": encode(GetStatus()),
-        }
+        message = query_message(b"", self.reply_channel, GetStatus())
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self._layer.send(settings.ENGINE_QUEUE, message)
@@ -327,9 +285,7 @@ class Gateway:
 
     def _take(self, message: dict[str, Any]) -> None:
         if message["type"] == "query.result":
-            future = self._queries.get(message["id"])
-            if future is not None and not future.done():
-                future.set_result(decode_query_result(message["result"]))
+            self._queries.take(message)
             return
         last_sequence = self.last_acknowledged_sequence
         for answer in decode_answers(message["batch"]):
