@@ -11,6 +11,20 @@ One book per (publisher, instrument). These rules hold for both implementations,
   than an R or another such A empties it, too.
 - T, F and N change nothing, and do not end a snapshot.
 
+In doubt:
+
+- An action and its flags alone decide whether a snapshot begins, goes on or ends, also of a record
+  that is then skipped. No snapshot has begun in a new book. R begins one whatever its flags; C, M,
+  an A without ``FLAG_SNAPSHOT`` and an unknown action end it.
+- An A with ``FLAG_TOB`` keeps its id for show, which is not looked up (no duplicate). Without a
+  price it empties its side whatever its size; with a price and without a size it is skipped.
+- ``FLAG_TOB`` and ``FLAG_SNAPSHOT`` mean nothing on an M, also one of an unknown id: it appends.
+- A C looks at its size (0), then at its id; never at its side or price.
+- An M of a known id with size 0 removes the order and is counted as ``ZERO_SIZE``, whatever else
+  it would have changed.
+- An A whose id rests already, on either side, joins the back of the queue like a new one.
+- A record's length and rtype are not looked at. Ids are looked up within their book.
+
 What should not happen is counted, by the names in ``Anomaly``, and handled as they say. Nothing is
 repaired: a crossed book is shown crossed.
 """
@@ -82,6 +96,28 @@ QUEUE_DTYPE = np.dtype(
 """One resting order. A side is an array of these: best price first, then in queue order."""
 
 
+def top_dtype(depth: int) -> np.dtype[np.void]:
+    """A book's best ``depth`` levels of each side after a record.
+
+    ``record`` is the record's index in the array that was applied; the next six fields are its
+    own. A level that is not there has the price ``NO_PRICE``, size 0 and count 0.
+    """
+    side = [("px", "<i8"), ("sz", "<u8"), ("ct", "<u4")]
+    return np.dtype(
+        [
+            ("record", "<u4"),
+            ("publisher_id", "<u2"),
+            ("instrument_id", "<u4"),
+            ("ts_recv", "<u8"),
+            ("ts_event", "<u8"),
+            ("sequence", "<u4"),
+            ("flags", "u1"),
+            *((f"bid_{name}", kind, (depth,)) for name, kind in side),
+            *((f"ask_{name}", kind, (depth,)) for name, kind in side),
+        ]
+    )
+
+
 class BookImage(NamedTuple):
     """A whole book: enough to go on from."""
 
@@ -100,6 +136,14 @@ class Books(Protocol):
     def apply(self, records: Records) -> None:
         """Takes records in order. Any number at a time gives the same state."""
 
+    def apply_with_top(self, records: Records, depth: int, out: NDArray[np.void]) -> int:
+        """Like ``apply``; fills rows of ``out`` (of ``top_dtype(depth)``) and returns how many.
+
+        A row for each record with ``FLAG_LAST`` after which its book's top ``depth`` levels differ
+        from the last row for that book and depth (the first time: from an empty book). Raises
+        ValueError where ``out`` is shorter than ``records`` or ``depth`` is below 1.
+        """
+
     def clear(self) -> None:
         """Forgets every order, as if each book had had an R; keeps keys, heads and counters."""
 
@@ -107,7 +151,7 @@ class Books(Protocol):
         """Books that have been seen, sorted."""
 
     def changed(self) -> list[BookKey]:
-        """Books with records since the last call, sorted."""
+        """Books with records, a clear or a load since the last call, sorted."""
 
     def head(self, key: BookKey) -> BookHead:
         """Raises KeyError for a book that was never seen; so do the others."""
@@ -121,7 +165,12 @@ class Books(Protocol):
     def image(self, key: BookKey) -> BookImage: ...
 
     def load(self, image: BookImage) -> None:
-        """Replaces one book by an image of it."""
+        """Replaces one book by an image of it; counts no records and no anomalies.
+
+        Raises ValueError, and changes nothing, for an image that no book can have: a size of 0 or
+        ``NO_SIZE``, ``NO_PRICE``, levels out of order, an id twice, a side's second anonymous
+        order or one that is not first in its level.
+        """
 
     def counters(self) -> dict[Anomaly, int]:
         """Since the beginning, all books together."""
