@@ -85,6 +85,7 @@ def embedded_environment() -> Iterator[dict[str, str]]:
         }
         migrate(environment)
         migrate(environment, "--database", "journal")
+        migrate(environment, "--database", "feeds")
         yield environment
 
 

@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "orderbook",
     "accounts",
     "market",
+    "market.feeds",
     "trading",
 ]
 
@@ -143,6 +144,8 @@ STATIC_ROOT = Path(env.str("STATIC_ROOT", default="") or DATA_DIR / "static")
 DATABASE_ROUTERS = ["orderbook.routers.JournalRouter"]
 JOURNAL_DATABASE = "default"
 """Alias of the database that holds the journal; embedded mode gives it a file of its own."""
+FEEDS_DATABASE = "default"
+"""The same for market data from outside, whose writing must not hold up the venue's tables."""
 
 REST_FRAMEWORK = {
     "NUM_PROXIES": TRUSTED_PROXY_COUNT,

@@ -27,8 +27,10 @@ DATABASES = {
     "default": _sqlite("venue.sqlite3", synchronous="NORMAL"),
     # FULL: a commit of the journal survives a power cut, not only a crash of the process.
     "journal": _sqlite("journal.sqlite3", synchronous="FULL"),
+    "feeds": _sqlite("feeds.sqlite3", synchronous="NORMAL"),
 }
 JOURNAL_DATABASE = "journal"
+FEEDS_DATABASE = "feeds"
 
 _IN_MEMORY = {
     "BACKEND": "channels.layers.InMemoryChannelLayer",

@@ -1,6 +1,6 @@
 """Embedded mode as the test suite runs it: no bots, no demo funds, fast hashes.
 
-With TEST_DATABASE_URL the same tests run on PostgreSQL, both databases there.
+With TEST_DATABASE_URL the same tests run on PostgreSQL, all databases there.
 """
 
 import os
@@ -22,7 +22,7 @@ COMMAND_DEADLINE_S = 9.0
 if _url := env.str("TEST_DATABASE_URL", default=""):
     DATABASES = {
         alias: env.db_url("TEST_DATABASE_URL") | {"TEST": {"NAME": f"test_{alias}"}}
-        for alias in ("default", "journal")
+        for alias in ("default", "journal", "feeds")
     }
 else:
     for _database in DATABASES.values():
