@@ -1,9 +1,12 @@
-"""An instrument's numbers as decimal strings, fast enough for whole books.
+"""A book's numbers as decimal strings, fast enough for whole books.
 
-The steps come from ``orderbook.gateway.decimals``; here they are kept as integers, so that a level
-costs two string operations instead of two decimal divisions.
+A ``Formatter`` knows how the prices and quantities of one book are written, and is all that pages,
+the API and the stream need to know of where a book comes from. That of an instrument takes its
+steps from ``orderbook.gateway.decimals`` and keeps them as integers, so that a level costs two
+string operations instead of two decimal divisions.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -25,24 +28,23 @@ FEE_PLACES = 6
 """Parts per million, written as a decimal fraction."""
 
 
-class Formatter:
-    def __init__(self, instrument: InstrumentDefined) -> None:
-        tick, lot = tick_size(instrument), lot_size(instrument)
-        self.symbol = instrument.symbol
-        self.price_places = places(tick)
-        self.quantity_places = places(lot)
-        self._quote_decimals = instrument.quote_decimals
-        self._tick = int(tick.scaleb(self.price_places))
-        self._lot = int(lot.scaleb(self.quantity_places))
+class Formatter(ABC):
+    """How one book's integers are written, and the public resources that are made of them."""
 
-    def price(self, price_ticks: int) -> str:
-        return minor_to_text(price_ticks * self._tick, self.price_places)
+    symbol: str
 
-    def quantity(self, quantity_lots: int) -> str:
-        return minor_to_text(quantity_lots * self._lot, self.quantity_places)
+    @abstractmethod
+    def price(self, price_ticks: int) -> str: ...
 
-    def money(self, quote_minor: int) -> str:
-        return minor_to_text(quote_minor, self._quote_decimals)
+    @abstractmethod
+    def quantity(self, quantity_lots: int) -> str: ...
+
+    @abstractmethod
+    def money(self, quote_minor: int) -> str: ...
+
+    @abstractmethod
+    def steps(self, price_ticks: int) -> str:
+        """A difference of prices counted in steps; empty where a book has no fixed step."""
 
     def price_or_none(self, price_ticks: int | None) -> str | None:
         return None if price_ticks is None else self.price(price_ticks)
@@ -60,7 +62,7 @@ class Formatter:
             "price": self.price(trade.price_ticks),
             "quantity": self.quantity(trade.quantity_lots),
             "quote_quantity": self.money(trade.quote_minor),
-            "taker_side": trade.taker_side.value,
+            "taker_side": trade.taker_side.value if trade.taker_side else None,
             "time": time_text(trade.time_ns),
             "sequence": trade.sequence,
         }
@@ -94,9 +96,34 @@ class Formatter:
         }
 
 
+class InstrumentFormatter(Formatter):
+    """Of a market of the venue."""
+
+    def __init__(self, instrument: InstrumentDefined) -> None:
+        tick, lot = tick_size(instrument), lot_size(instrument)
+        self.symbol = instrument.symbol
+        self.price_places = places(tick)
+        self.quantity_places = places(lot)
+        self._quote_decimals = instrument.quote_decimals
+        self._tick = int(tick.scaleb(self.price_places))
+        self._lot = int(lot.scaleb(self.quantity_places))
+
+    def price(self, price_ticks: int) -> str:
+        return minor_to_text(price_ticks * self._tick, self.price_places)
+
+    def quantity(self, quantity_lots: int) -> str:
+        return minor_to_text(quantity_lots * self._lot, self.quantity_places)
+
+    def money(self, quote_minor: int) -> str:
+        return minor_to_text(quote_minor, self._quote_decimals)
+
+    def steps(self, price_ticks: int) -> str:
+        return f"{price_ticks:,}"
+
+
 @lru_cache(KEPT_FORMATS)
-def formatter(instrument: InstrumentDefined) -> Formatter:
-    return Formatter(instrument)
+def formatter(instrument: InstrumentDefined) -> InstrumentFormatter:
+    return InstrumentFormatter(instrument)
 
 
 def market_resource(instrument: InstrumentDefined) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from market.presentation import (
     market_row,
     sparkline,
 )
-from market.replica import MarketChange, get_market_hub
+from market.replica import get_market_hub
+from market.source import MarketChange
 from market.values import CandleBar, MarketView
 from orderbook import journal
 from orderbook.core.events import InstrumentDefined

@@ -1,18 +1,18 @@
 """Market data as the pages show it: integers become grouped decimal text, nothing else happens.
 
-Pure functions from a ``MarketView`` and its instrument to what the templates print. Decimals come
-from ``market.formatting``; no float is involved.
+Pure functions from a ``MarketView`` and the formatter of its book to what the templates print, the
+same for a market of the venue and for a feed. Decimals come from ``market.formatting``; no float is
+involved.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from market.formatting import clock_text, formatter
-from market.session_text import AuctionText, PhaseText, auction_text, phase_text
+from market.formatting import Formatter, clock_text, formatter
+from market.session_text import AuctionText, PhaseText, phase_text
 from market.values import NS_PER_SECOND, BookLevel, CandleBar, MarketView, Ticker, TradePrint
 from orderbook.core.events import InstrumentDefined
 from orderbook.core.units import Side
-from orderbook.gateway.decimals import minor_to_text
 from orderbook.gateway.display import grouped
 
 LADDER_LEVELS = 15
@@ -22,17 +22,17 @@ DEPTH_STEPS = 50
 MISSING = "\N{EN DASH}"
 
 
-def price_text(instrument: InstrumentDefined, price_ticks: int | None) -> str:
-    return MISSING if price_ticks is None else grouped(formatter(instrument).price(price_ticks))
+def price_text(form: Formatter, price_ticks: int | None) -> str:
+    return MISSING if price_ticks is None else grouped(form.price(price_ticks))
 
 
-def quantity_text(instrument: InstrumentDefined, quantity_lots: int) -> str:
-    return grouped(formatter(instrument).quantity(quantity_lots))
+def quantity_text(form: Formatter, quantity_lots: int) -> str:
+    return grouped(form.quantity(quantity_lots))
 
 
-def whole_money_text(minor: int, decimals: int) -> str:
+def whole_text(decimal: str) -> str:
     """Cut to whole units, for large sums whose fractions nobody reads."""
-    return grouped(minor_to_text(minor, decimals)).partition(".")[0]
+    return grouped(decimal).partition(".")[0]
 
 
 def hundredths_text(hundredths: int, *, signed: bool = False) -> str:
@@ -52,37 +52,35 @@ class TickerText(NamedTuple):
     quote_volume: str
 
 
-def ticker_text(ticker: Ticker, instrument: InstrumentDefined) -> TickerText:
+def ticker_text(ticker: Ticker, form: Formatter) -> TickerText:
     change = ticker.change_hundredths
     return TickerText(
-        price_text(instrument, ticker.last_ticks),
+        price_text(form, ticker.last_ticks),
         MISSING if change is None else f"{hundredths_text(change, signed=True)}%",
         "" if not change else "up" if change > 0 else "down",
-        price_text(instrument, ticker.high_ticks),
-        price_text(instrument, ticker.low_ticks),
-        quantity_text(instrument, ticker.volume_lots),
-        whole_money_text(ticker.quote_volume_minor, instrument.quote_decimals),
+        price_text(form, ticker.high_ticks),
+        price_text(form, ticker.low_ticks),
+        quantity_text(form, ticker.volume_lots),
+        whole_text(form.money(ticker.quote_volume_minor)),
     )
 
 
 class SpreadText(NamedTuple):
     spread: str
     ticks: str
+    """Empty where the book has no fixed price step."""
     basis_points: str
+    """Of the mid price; empty where that is not above zero."""
 
 
-def spread_text(view: MarketView, instrument: InstrumentDefined) -> SpreadText | None:
-    """None where a side of the book is empty, or where an auction has collected orders that cross.
-
-    Basis points are of the mid price.
-    """
+def spread_text(view: MarketView, form: Formatter) -> SpreadText | None:
+    """None where a side of the book is empty, or where the book is crossed."""
     spread, bid, ask = view.spread_ticks, view.best_bid, view.best_ask
     if spread is None or bid is None or ask is None or spread < 0:
         return None
-    hundredths_of_bps = spread * 2_000_000 // (bid.price_ticks + ask.price_ticks)
-    return SpreadText(
-        price_text(instrument, spread), f"{spread:,}", hundredths_text(hundredths_of_bps)
-    )
+    twice_mid = bid.price_ticks + ask.price_ticks
+    basis_points = hundredths_text(spread * 2_000_000 // twice_mid) if twice_mid > 0 else ""
+    return SpreadText(price_text(form, spread), form.steps(spread), basis_points)
 
 
 class LadderRow(NamedTuple):
@@ -101,10 +99,10 @@ class LadderRow(NamedTuple):
 
 
 def ladder_rows(
-    side: Side, levels: Sequence[BookLevel], instrument: InstrumentDefined, deepest_lots: int
+    side: Side, levels: Sequence[BookLevel], form: Formatter, deepest_lots: int
 ) -> list[LadderRow]:
     """Rows best first, with running totals."""
-    rows, total, form = [], 0, formatter(instrument)
+    rows, total = [], 0
     for level in levels:
         total += level.quantity_lots
         value = form.price(level.price_ticks)
@@ -130,24 +128,24 @@ class Ladder(NamedTuple):
     bids: list[LadderRow]
     spread: SpreadText | None
     is_crossed: bool
-    """An auction has collected orders that would trade with each other."""
+    """Best bid at or above best ask: an auction collects, or a feed shows its source's book so."""
     auction: AuctionText | None
     last: str
     last_direction: str
     update_id: int
 
 
-def ladder(view: MarketView, instrument: InstrumentDefined) -> Ladder:
+def ladder(view: MarketView, form: Formatter, auction: AuctionText | None = None) -> Ladder:
     bids, asks = view.bids[:LADDER_LEVELS], view.asks[:LADDER_LEVELS]
     deepest = max(_sum_lots(bids), _sum_lots(asks))
     newest = view.trades[0] if view.trades else None
     return Ladder(
-        ladder_rows(Side.SELL, asks, instrument, deepest)[::-1],
-        ladder_rows(Side.BUY, bids, instrument, deepest),
-        spread_text(view, instrument),
+        ladder_rows(Side.SELL, asks, form, deepest)[::-1],
+        ladder_rows(Side.BUY, bids, form, deepest),
+        spread_text(view, form),
         view.spread_ticks is not None and view.spread_ticks <= 0,
-        auction_text(view, instrument),
-        price_text(instrument, view.ticker.last_ticks),
+        auction,
+        price_text(form, view.ticker.last_ticks),
         "" if newest is None else _direction(newest),
         view.update_id,
     )
@@ -171,11 +169,10 @@ class CandleText(NamedTuple):
     sequence: int
 
 
-def candle_text(view: MarketView, instrument: InstrumentDefined) -> CandleText | None:
+def candle_text(view: MarketView, form: Formatter) -> CandleText | None:
     bar = view.minute
     if bar is None:
         return None
-    form = formatter(instrument)
     return CandleText(
         bar.open_time_ns // NS_PER_SECOND,
         form.price(bar.open_ticks),
@@ -192,24 +189,25 @@ def _sum_lots(levels: Iterable[BookLevel]) -> int:
 
 
 def _direction(trade: TradePrint) -> str:
-    return "up" if trade.taker_side is Side.BUY else "down"
+    return {Side.BUY: "up", Side.SELL: "down", None: ""}[trade.taker_side]
 
 
 class TradeRow(NamedTuple):
     key: str
     side: str
+    """Of the taker; empty where it is not known."""
     price: str
     quantity: str
     time: str
 
 
-def trade_rows(view: MarketView, instrument: InstrumentDefined) -> list[TradeRow]:
+def trade_rows(view: MarketView, form: Formatter) -> list[TradeRow]:
     return [
         TradeRow(
             f"t-{trade.trade_id}",
-            trade.taker_side.value,
-            price_text(instrument, trade.price_ticks),
-            quantity_text(instrument, trade.quantity_lots),
+            trade.taker_side.value if trade.taker_side else "",
+            price_text(form, trade.price_ticks),
+            quantity_text(form, trade.quantity_lots),
             clock_text(trade.time_ns),
         )
         for trade in view.trades[:TRADES_SHOWN]
@@ -255,15 +253,15 @@ class MarketRow(NamedTuple):
 def market_row(
     view: MarketView, instrument: InstrumentDefined, spark: Sparkline | None
 ) -> MarketRow:
-    bid, ask = view.best_bid, view.best_ask
+    bid, ask, form = view.best_bid, view.best_ask, formatter(instrument)
     return MarketRow(
         instrument.symbol,
         instrument.base,
         instrument.quote,
-        ticker_text(view.ticker, instrument),
-        price_text(instrument, bid.price_ticks if bid else None),
-        price_text(instrument, ask.price_ticks if ask else None),
-        spread_text(view, instrument),
+        ticker_text(view.ticker, form),
+        price_text(form, bid.price_ticks if bid else None),
+        price_text(form, ask.price_ticks if ask else None),
+        spread_text(view, form),
         spark,
         phase_text(view, instrument),
     )

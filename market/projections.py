@@ -12,7 +12,7 @@ from market.models import Candle, Instrument, PublicTrade
 from market.values import CANDLE_INTERVALS_S, CandleBar, TradePrint, open_time_ns
 from orderbook.bulk import insert_rows, upsert_rows
 from orderbook.core.events import InstrumentDefined, PhaseChanged, Trade
-from orderbook.core.units import InstrumentStatus
+from orderbook.core.units import InstrumentStatus, Side
 from orderbook.projections import Recorded
 
 LOOKUP_CHUNK = 500
@@ -51,7 +51,7 @@ class MarketProjection:
             insert_rows(
                 PublicTrade,
                 TRADE_FIELDS,
-                ((*trade[:5], trade.taker_side.value, *trade[6:]) for trade in trades),
+                ((*trade[:5], Side(trade.taker_side).value, *trade[6:]) for trade in trades),
             )
             _write_candles(fold_candles(trades))
 

@@ -9,14 +9,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
 
 from channels.db import database_sync_to_async
 
 from market import instruments, selectors
 from market.book import DepthGap
 from market.errors import MarketDataUnavailable
+from market.formatting import Formatter, formatter
 from market.rolling import RollingTicker
+from market.source import MarketChange, MarketListener
 from market.symbol_state import KEPT_TRADES, SessionEvent, SymbolState
 from market.values import MarketView, TradePrint
 from orderbook.core.events import (
@@ -42,27 +43,6 @@ FRESHNESS_WAIT_S = 0.1
 """How long a read waits for the replica to reach an acknowledged command."""
 
 
-class MarketChange(NamedTuple):
-    """What one published batch did to one symbol."""
-
-    symbol: str
-    sequence: int
-    time_ns: int
-    depth: tuple[DepthUpdate, ...]
-    trades: tuple[TradePrint, ...]
-    reset: bool = False
-    """The symbol was fetched again: forget what was derived from it and take a new view."""
-    definition: InstrumentDefined | None = None
-    """The instrument is new, or its rules or its phase changed."""
-    session: tuple[SessionEvent, ...] = ()
-    """What happened to its phase and its auction."""
-
-
-class MarketListener(Protocol):
-    def on_change(self, change: MarketChange) -> None:
-        """Called on the loop; must return quickly. Comes only for symbols that have a view."""
-
-
 class MarketHub:
     def __init__(
         self, feed: Feed, gateway: Gateway, clock_ns: Callable[[], int] = time.time_ns
@@ -71,7 +51,7 @@ class MarketHub:
         self._gateway = gateway
         self._clock_ns = clock_ns
         self._symbols: dict[str, SymbolState] = {}
-        self._listeners: list[MarketListener] = []
+        self._listeners: list[tuple[MarketListener, str | None]] = []
         self._reached: list[tuple[int, asyncio.Future[None]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._start_task: asyncio.Task[None] | None = None
@@ -155,11 +135,18 @@ class MarketHub:
             future.cancel()
             return None
 
-    def subscribe(self, listener: MarketListener) -> None:
-        self._listeners.append(listener)
+    def formatter(self, symbol: str) -> Formatter:
+        instrument = instruments.cached(symbol)
+        if instrument is None:
+            raise MarketDataUnavailable
+        return formatter(instrument)
+
+    def subscribe(self, listener: MarketListener, symbol: str | None = None) -> None:
+        """To one symbol, or to all."""
+        self._listeners.append((listener, symbol))
 
     def unsubscribe(self, listener: MarketListener) -> None:
-        self._listeners.remove(listener)
+        self._listeners = [known for known in self._listeners if known[0] is not listener]
 
     # -- the feed -----------------------------------------------------------------------------
 
@@ -253,7 +240,9 @@ class MarketHub:
             )
 
     def _tell(self, change: MarketChange) -> None:
-        for listener in tuple(self._listeners):
+        for listener, symbol in tuple(self._listeners):
+            if symbol is not None and symbol != change.symbol:
+                continue
             try:
                 listener.on_change(change)
             except Exception:

@@ -1,5 +1,7 @@
 """The public channels: depth@SYMBOL, trades@SYMBOL, ticker@SYMBOL and auction@SYMBOL.
 
+Depth, trades and ticker are those of any ``BookSource``: a feed's are the same objects.
+
 Changes are gathered for a few milliseconds and sent as one frame: at once when the channel was
 quiet, else at most every ``*_EVERY_S``. A depth frame covers all update ids from
 ``first_update_id`` to ``last_update_id``; trades and tickers carry a ``seq`` of the channel.
@@ -12,8 +14,9 @@ from weakref import WeakValueDictionary
 
 from market import instruments
 from market.errors import MarketDataUnavailable, UnknownChannel
-from market.formatting import formatter, session_resource, time_text
-from market.replica import MAX_LEVELS, MarketChange, MarketHub, get_market_hub
+from market.formatting import Formatter, session_resource, time_text
+from market.replica import MAX_LEVELS, get_market_hub
+from market.source import BookSource, MarketChange
 from market.stream_channels import Channel, Identity, Subscriber, encode_frame
 from market.values import BookLevel, MarketView, TradePrint
 from orderbook.core.events import AuctionUncrossed
@@ -33,14 +36,14 @@ LevelKey = tuple[Side, int]
 
 
 class PublicChannel(Channel):
-    """Gathers a symbol's changes and publishes them at a bounded rate."""
+    """Gathers a book's changes and publishes them at a bounded rate."""
 
     every_s: float
 
-    def __init__(self, name: str, symbol: str, hub: MarketHub) -> None:
+    def __init__(self, name: str, symbol: str, source: BookSource) -> None:
         super().__init__(name)
         self.symbol = symbol
-        self._hub = hub
+        self._source = source
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._snapshot: str | None = None
@@ -49,12 +52,12 @@ class PublicChannel(Channel):
 
     @property
     def ready(self) -> bool:
-        return self._hub.view(self.symbol, 0) is not None
+        return self._source.view(self.symbol, 0) is not None
 
     def attach(self, subscriber: Subscriber) -> None:
         if not self.subscribers:
             self._start_over()
-            self._hub.subscribe(self)
+            self._source.subscribe(self, self.symbol)
         super().attach(subscriber)
 
     def detach(self, subscriber: Subscriber) -> None:
@@ -62,12 +65,10 @@ class PublicChannel(Channel):
             return
         super().detach(subscriber)
         if not self.subscribers:
-            self._hub.unsubscribe(self)
+            self._source.unsubscribe(self)
             self._start_over()
 
     def on_change(self, change: MarketChange) -> None:
-        if change.symbol != self.symbol:
-            return
         if change.reset:
             self._start_over()
             for subscriber in self.subscribers:
@@ -91,7 +92,7 @@ class PublicChannel(Channel):
         # it, and the next frame joins the snapshot without a gap.
         self.flush()
         if self._snapshot is None:
-            view = self._hub.view(self.symbol, MAX_LEVELS)
+            view = self._source.view(self.symbol, MAX_LEVELS)
             if view is None:
                 raise MarketDataUnavailable
             frame = self.whole(view)
@@ -110,11 +111,8 @@ class PublicChannel(Channel):
             self._timer = None
 
     @property
-    def _formatter(self) -> Any:
-        instrument = instruments.cached(self.symbol)
-        if instrument is None:
-            raise MarketDataUnavailable
-        return formatter(instrument)
+    def _formatter(self) -> Formatter:
+        return self._source.formatter(self.symbol)
 
     @abstractmethod
     def take(self, change: MarketChange) -> bool:
@@ -228,7 +226,7 @@ class TickerChannel(PublicChannel):
         return self._changed
 
     def gathered(self) -> dict[str, object] | None:
-        view = self._hub.view(self.symbol, 1) if self._changed else None
+        view = self._source.view(self.symbol, 1) if self._changed else None
         if view is None:
             return None
         self._seq += 1
@@ -268,7 +266,7 @@ class AuctionChannel(PublicChannel):
         return self._changed
 
     def gathered(self) -> dict[str, object] | None:
-        view = self._hub.view(self.symbol, 0) if self._changed else None
+        view = self._source.view(self.symbol, 0) if self._changed else None
         if view is None:
             return None
         self._seq += 1

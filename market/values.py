@@ -37,7 +37,8 @@ class TradePrint(NamedTuple):
     price_ticks: int
     quantity_lots: int
     quote_minor: int
-    taker_side: Side
+    taker_side: Side | None
+    """None where the source of a feed does not say; a market of the venue always knows."""
     time_ns: int
     sequence: int
 
@@ -139,7 +140,8 @@ class Ticker(NamedTuple):
         """The change in hundredths of a percent, rounded half away from zero."""
         if self.change_ticks is None or not self.open_ticks:
             return None
-        magnitude = (abs(self.change_ticks) * 20_000 + self.open_ticks) // (2 * self.open_ticks)
+        opened = abs(self.open_ticks)
+        magnitude = (abs(self.change_ticks) * 20_000 + opened) // (2 * opened)
         return magnitude if self.change_ticks >= 0 else -magnitude
 
 

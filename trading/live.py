@@ -20,7 +20,8 @@ from django.db import InterfaceError, OperationalError
 from market import instruments
 from market.errors import UnknownSymbol
 from market.live import Channel, FragmentConsumer, LatestSlot
-from market.replica import MarketChange, get_market_hub
+from market.replica import get_market_hub
+from market.source import MarketChange
 from orderbook.core.events import (
     AmendRejected,
     BalanceChanged,
@@ -83,15 +84,14 @@ class SymbolChannel(Channel):
         self._newest_trade_id: int | None = None
 
     def opened(self) -> None:
-        get_market_hub().subscribe(self)
+        get_market_hub().subscribe(self, self.symbol)
 
     def closed(self) -> None:
         get_market_hub().unsubscribe(self)
         _symbols.pop(self.symbol, None)
 
     def on_change(self, change: MarketChange) -> None:
-        if change.symbol == self.symbol:
-            self.mark_changed()
+        self.mark_changed()
 
     async def render(self) -> dict[str, str]:
         view = get_market_hub().view(self.symbol, LADDER_VIEW_LEVELS)

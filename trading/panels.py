@@ -15,8 +15,9 @@ from accounts.models import Notification, User
 from accounts.notices import Notice
 from accounts.presentation import notification_rows
 from market import instruments
+from market.formatting import formatter
 from market.presentation import candle_text, ladder, ticker_text, trade_rows
-from market.session_text import phase_text
+from market.session_text import auction_text, phase_text
 from market.values import NS_PER_SECOND, MarketView
 from orderbook.core.events import InstrumentDefined
 from orderbook.gateway.pagination import PageRequest
@@ -39,19 +40,23 @@ TOAST_KINDS = (
 BOOK_PANELS = ("strip", "ladder")
 """Those that change without a trade."""
 MARKET_PANELS = (*BOOK_PANELS, "trades", "candle")
+_BOOKS_OWN = ("ladder", "trades")
+"""Panels whose template is that of every book, a feed's too."""
 ACCOUNT_PANELS = ("open_orders", "own_fills", "balances", "toasts")
 _FOLDER = "trading/partials"
 
 
 def market_context(view: MarketView, instrument: InstrumentDefined) -> dict[str, Any]:
-    shown = ladder(view, instrument)
+    form = formatter(instrument)
+    shown = ladder(view, form, auction_text(view, instrument))
     return {
         "instrument": instrument,
-        "ticker": ticker_text(view.ticker, instrument),
+        "has_ticket": True,
+        "ticker": ticker_text(view.ticker, form),
         "direction": shown.last_direction,
         "ladder": shown,
-        "trades": trade_rows(view, instrument),
-        "candle": candle_text(view, instrument),
+        "trades": trade_rows(view, form),
+        "candle": candle_text(view, form),
         "phase": phase_text(view, instrument),
     }
 
@@ -60,7 +65,11 @@ def market_fragments(
     view: MarketView, instrument: InstrumentDefined, panels: Sequence[str] = MARKET_PANELS
 ) -> dict[str, str]:
     context = market_context(view, instrument)
-    return {name: render_to_string(f"{_FOLDER}/{name}.html", context) for name in panels}
+    return {name: render_to_string(_template(name), context) for name in panels}
+
+
+def _template(panel: str) -> str:
+    return f"{'market/partials' if panel in _BOOKS_OWN else _FOLDER}/{panel}.html"
 
 
 class Toasts(NamedTuple):

@@ -17,7 +17,8 @@ from market import pages
 from market.instruments import cache as instrument_cache
 from market.pages import MarketsConsumer
 from market.presentation import empty_view
-from market.replica import MarketChange, set_market_hub
+from market.replica import set_market_hub
+from market.source import MarketChange
 from market.values import BookLevel, MarketView
 from orderbook.gateway.feed import set_feed
 from orderbook.gateway.protocol import PublishedBatch
@@ -43,7 +44,7 @@ class FakeHub:
             symbol: empty_view(symbol) for symbol in (SYMBOL, OTHER_SYMBOL)
         }
 
-    def subscribe(self, listener: Any) -> None:
+    def subscribe(self, listener: Any, symbol: str | None = None) -> None:
         self.listeners.append(listener)
 
     def unsubscribe(self, listener: Any) -> None:

@@ -1,5 +1,6 @@
 import pytest
 
+from market.formatting import formatter
 from market.presentation import (
     DEPTH_STEPS,
     MISSING,
@@ -9,9 +10,9 @@ from market.presentation import (
     market_row,
     sparkline,
     spread_text,
-    whole_money_text,
+    whole_text,
 )
-from market.session_text import phase_text, rules_text
+from market.session_text import auction_text, phase_text, rules_text
 from market.values import BookLevel, CandleBar, MarketSession
 from orderbook.core.units import InstrumentStatus
 from orderbook.gateway.display import grouped, money_text
@@ -20,6 +21,7 @@ from trading.presentation import units_text
 
 INSTRUMENT = instrument()
 """Tick 0.01, lot 0.00001."""
+FORM = formatter(INSTRUMENT)
 
 
 def view(bids: list[tuple[int, int]], asks: list[tuple[int, int]]):  # type: ignore[no-untyped-def]
@@ -59,7 +61,7 @@ def test_money_is_exact_and_keeps_two_places(minor: int, decimals: int, shown: s
 
 
 def test_large_sums_are_cut_not_rounded() -> None:
-    assert whole_money_text(199_999_999, 8) == "1"
+    assert whole_text("1.99999999") == "1"
 
 
 def test_percentages_carry_their_sign() -> None:
@@ -67,7 +69,7 @@ def test_percentages_carry_their_sign() -> None:
 
 
 def test_asks_stand_highest_first_and_totals_grow_away_from_the_spread() -> None:
-    shown = ladder(view([(100, 5), (99, 10)], [(102, 1), (103, 2)]), INSTRUMENT)
+    shown = ladder(view([(100, 5), (99, 10)], [(102, 1), (103, 2)]), FORM)
     assert [row.ticks for row in shown.asks] == [103, 102]
     assert [row.total for row in shown.asks] == ["0.00003", "0.00001"]
     assert [row.ticks for row in shown.bids] == [100, 99]
@@ -76,20 +78,20 @@ def test_asks_stand_highest_first_and_totals_grow_away_from_the_spread() -> None
 
 
 def test_a_level_keeps_its_id_whatever_its_quantity() -> None:
-    before = ladder(view([(100, 5)], []), INSTRUMENT).bids[0]
-    after = ladder(view([(100, 9), (98, 1)], [(101, 1)]), INSTRUMENT).bids[0]
+    before = ladder(view([(100, 5)], []), FORM).bids[0]
+    after = ladder(view([(100, 9), (98, 1)], [(101, 1)]), FORM).bids[0]
     assert before.key == after.key == "buy-100"
 
 
 def test_the_spread_is_told_in_money_ticks_and_basis_points() -> None:
-    spread = spread_text(view([(6_502_463, 1)], [(6_504_144, 1)]), INSTRUMENT)
+    spread = spread_text(view([(6_502_463, 1)], [(6_504_144, 1)]), FORM)
     assert spread == ("16.81", "1,681", "2.58")
 
 
 def test_an_empty_side_has_no_spread() -> None:
-    assert spread_text(view([(100, 1)], []), INSTRUMENT) is None
-    assert spread_text(view([(101, 1)], [(100, 1)]), INSTRUMENT) is None, "an auction collects"
-    assert ladder(view([], []), INSTRUMENT).last == MISSING
+    assert spread_text(view([(100, 1)], []), FORM) is None
+    assert spread_text(view([(101, 1)], [(100, 1)]), FORM) is None, "an auction collects"
+    assert ladder(view([], []), FORM).last == MISSING
 
 
 def test_a_market_that_never_traded_shows_dashes() -> None:
@@ -129,7 +131,7 @@ def test_an_auction_tells_price_volume_and_the_side_that_wants_more(
     imbalance: int, text: str, side: str
 ) -> None:
     crossed = view([(105, 4)], [(100, 6)])._replace(session=MarketSession(0, 100, 4, imbalance))
-    shown = ladder(crossed, AUCTION)
+    shown = ladder(crossed, FORM, auction_text(crossed, AUCTION))
     assert shown.auction is not None
     assert (shown.auction.price, shown.auction.volume) == ("1.00", "0.00004")
     assert (shown.auction.imbalance, shown.auction.imbalance_side) == (text, side)
@@ -139,10 +141,10 @@ def test_an_auction_tells_price_volume_and_the_side_that_wants_more(
 
 def test_an_auction_without_a_match_has_no_price_and_trading_has_no_auction() -> None:
     apart = view([(99, 4)], [(100, 6)])
-    shown = ladder(apart, AUCTION).auction
+    shown = auction_text(apart, AUCTION)
     assert shown is not None
     assert (shown.price, shown.volume, shown.imbalance_side) == ("", "0.00000", "")
-    assert ladder(apart, INSTRUMENT).auction is None
+    assert auction_text(apart, INSTRUMENT) is None
 
 
 @pytest.mark.parametrize("status", list(InstrumentStatus))
