@@ -1,264 +1,32 @@
-"""The books in plain Python: dicts, and sorted lists of prices. The fast books are measured by it.
+"""The books in plain Python, by which the fast ones are measured: the rules are in ``plain_book``.
 
-An order is an entry of its level's dict, ``order id -> size``: a dict keeps the order in which its
-entries came, so it is the queue, and taking an order out of its middle costs no more than one at
-its end. What an order at the front of the dict leaves behind costs the next reader, never a writer.
-Sizes of levels are not kept but added up when they are read, so they cannot be wrong.
-
-numpy decodes the records here and packs images; it takes no part in what the books do.
+numpy decodes the records and packs images; it takes no part in what the books do.
 """
 
-from bisect import bisect_left, insort
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from market.feeds.books.contract import (
-    ANOMALIES,
-    QUEUE_DTYPE,
-    Anomaly,
-    BookHead,
-    BookImage,
-    BookKey,
-    Level,
-)
-from market.feeds.dbn.records import (
-    ADD,
-    ASK,
-    BID,
-    CANCEL,
-    CLEAR,
-    FILL,
-    FLAG_SNAPSHOT,
-    FLAG_TOB,
-    MODIFY,
-    NO_PRICE,
-    NO_SIZE,
-    NONE,
-    TRADE,
-    Records,
-)
+from market.feeds.books.contract import ANOMALIES, Anomaly, BookHead, BookImage, BookKey, Level
+from market.feeds.books.plain_book import ROW_FIELDS, PlainBook
+from market.feeds.dbn.records import FLAG_LAST, NO_PRICE, NO_SIZE, Records
 
 CHUNK_RECORDS = 16_384
 """Records that are Python numbers at the same time."""
-_COLUMNS = ("action", "side", "flags", "order_id", "price", "size")
-
-
-class _Level:
-    """One price of one side: ``queue`` is ``order id -> size`` in priority order, never empty."""
-
-    __slots__ = ("price", "queue", "side")
-
-    def __init__(self, side: "_Side", price: int) -> None:
-        self.side = side
-        self.price = price
-        self.queue: dict[int, int] = {}
-
-
-class _Side:
-    """Levels by price. ``ranks`` is sorted, best last: the price of a bid, minus that of an ask."""
-
-    __slots__ = ("levels", "ranks", "sign")
-
-    def __init__(self, sign: int) -> None:
-        self.sign = sign
-        self.levels: dict[int, _Level] = {}
-        self.ranks: list[int] = []
-
-    def open_level(self, price: int) -> _Level:
-        level = self.levels[price] = _Level(self, price)
-        insort(self.ranks, self.sign * price)
-        return level
-
-    def close_level(self, price: int) -> None:
-        del self.levels[price]
-        del self.ranks[bisect_left(self.ranks, self.sign * price)]
-
-    def best_first(self) -> Iterator[_Level]:
-        return (self.levels[self.sign * rank] for rank in reversed(self.ranks))
-
-    def top(self, depth: int) -> list[Level]:
-        best = self.ranks[: -depth - 1 : -1] if depth > 0 else []
-        queues = ((self.sign * rank, self.levels[self.sign * rank].queue) for rank in best)
-        return [Level(price, sum(queue.values()), len(queue)) for price, queue in queues]
-
-    def packed(self) -> NDArray[np.void]:
-        rows = [
-            (~order_id, level.price, size, 1) if order_id < 0 else (order_id, level.price, size, 0)
-            for level in self.best_first()
-            for order_id, size in level.queue.items()
-        ]
-        return np.array(rows, QUEUE_DTYPE)
-
-
-class _Book:
-    """One book. ``orders`` finds the level of an order by its id.
-
-    An anonymous order lies in its level's queue under the complement of its id, which is negative,
-    and not in ``orders``. A side has one at most, since each empties its side.
-    """
-
-    __slots__ = ("asks", "bids", "counts", "head", "in_snapshot", "orders")
-
-    def __init__(self, counts: dict[Anomaly, int]) -> None:
-        self.bids = _Side(1)
-        self.asks = _Side(-1)
-        self.orders: dict[int, _Level] = {}
-        self.in_snapshot = False
-        self.head = BookHead(0, 0, 0, 0)
-        self.counts = counts
-        """Of all books together."""
-
-    def apply(self, rows: Iterator[tuple[int, int, int, int, int, int]]) -> None:
-        """``rows`` are in the order of ``_COLUMNS``. The way of nearly every record is inline."""
-        orders, counts = self.orders, self.counts
-        bids, asks = self.bids.levels, self.asks.levels
-        for action, side, flags, order_id, price, size in rows:
-            if action == ADD:
-                if flags & (FLAG_SNAPSHOT | FLAG_TOB):
-                    self._add_flagged(side, flags, order_id, price, size)
-                    continue
-                self.in_snapshot = False
-                levels = bids if side == BID else asks
-                level = levels.get(price)
-                if level is None or side not in _SIDES or size in _NOT_SIZES or order_id in orders:
-                    self._add(side, order_id, price, size)
-                else:
-                    level.queue[order_id] = size
-                    orders[order_id] = level
-            elif action == CANCEL:
-                self.in_snapshot = False
-                level = orders.get(order_id)
-                if level is None or size == 0:
-                    counts[Anomaly.ZERO_SIZE if size == 0 else Anomaly.UNKNOWN_CANCEL] += 1
-                    continue
-                queue = level.queue
-                left = queue[order_id] - size
-                if left > 0:
-                    queue[order_id] = left
-                    continue
-                if left < 0:
-                    counts[Anomaly.OVER_CANCEL] += 1
-                self._remove(order_id)
-            elif action == MODIFY:
-                self.in_snapshot = False
-                self._modify(side, order_id, price, size)
-            elif action == CLEAR:
-                self.clear()
-            elif action not in _NO_EFFECT:
-                self.in_snapshot = False
-                counts[Anomaly.UNKNOWN_ACTION] += 1
-
-    def clear(self) -> None:
-        for side in (self.bids, self.asks):
-            side.levels.clear()
-            side.ranks.clear()
-        self.orders.clear()
-        self.in_snapshot = True
-
-    def _add_flagged(self, side: int, flags: int, order_id: int, price: int, size: int) -> None:
-        if not flags & FLAG_SNAPSHOT:
-            self.in_snapshot = False
-        elif not self.in_snapshot:
-            self.clear()
-        if flags & FLAG_TOB:
-            self._replace_side(side, order_id, price, size)
-        else:
-            self._add(side, order_id, price, size)
-
-    def _replace_side(self, side: int, order_id: int, price: int, size: int) -> None:
-        fault = self._fault(side, 0, size or 1 if price != NO_PRICE else 1)
-        if fault is not None:
-            self.counts[fault] += 1
-            return
-        replaced = self._side(side)
-        for level in replaced.levels.values():
-            for known in level.queue:
-                self.orders.pop(known, None)
-        replaced.levels.clear()
-        replaced.ranks.clear()
-        if price != NO_PRICE and size:
-            replaced.open_level(price).queue[~order_id] = size
-
-    def _add(self, side: int, order_id: int, price: int, size: int) -> None:
-        fault = self._fault(side, price, size)
-        if fault is None and order_id in self.orders:
-            fault = Anomaly.DUPLICATE_ADD
-            self._remove(order_id)
-        if fault is not None:
-            self.counts[fault] += 1
-        if fault in (None, Anomaly.DUPLICATE_ADD):
-            self._append(side, order_id, price, size)
-
-    def _modify(self, side: int, order_id: int, price: int, size: int) -> None:
-        fault = self._fault(side, price, size)
-        level = self.orders.get(order_id)
-        if fault is not None:
-            self.counts[fault] += 1
-            if fault is Anomaly.ZERO_SIZE and size == 0 and level is not None:
-                self._remove(order_id)
-            return
-        if level is None:
-            self.counts[Anomaly.UNKNOWN_MODIFY] += 1
-        elif level.side is not self._side(side):
-            self.counts[Anomaly.SIDE_CHANGE] += 1
-            self._remove(order_id)
-        elif level.price == price and size <= level.queue[order_id]:
-            level.queue[order_id] = size
-            return
-        else:
-            self._remove(order_id)
-        self._append(side, order_id, price, size)
-
-    def _fault(self, side: int, price: int, size: int) -> Anomaly | None:
-        """What makes an A or M unusable by itself."""
-        if side not in _SIDES:
-            return Anomaly.NO_SIDE
-        if price == NO_PRICE:
-            return Anomaly.NO_PRICE
-        return Anomaly.ZERO_SIZE if size in _NOT_SIZES else None
-
-    def _side(self, side: int) -> _Side:
-        return self.bids if side == BID else self.asks
-
-    def _append(self, side: int, order_id: int, price: int, size: int) -> None:
-        in_side = self._side(side)
-        level = in_side.levels.get(price) or in_side.open_level(price)
-        level.queue[order_id] = size
-        self.orders[order_id] = level
-
-    def _remove(self, order_id: int) -> None:
-        level = self.orders.pop(order_id)
-        del level.queue[order_id]
-        if not level.queue:
-            level.side.close_level(level.price)
-
-    def load(self, image: BookImage) -> None:
-        self.clear()
-        for side, rows in ((BID, image.bids), (ASK, image.asks)):
-            for order_id, price, size, anonymous in rows.tolist():
-                self._append(side, ~order_id if anonymous else order_id, price, size)
-                if anonymous:
-                    del self.orders[~order_id]
-        self.head = image.head
-        self.in_snapshot = image.in_snapshot
-
-
-_SIDES = frozenset((BID, ASK))
-_NOT_SIZES = frozenset((0, NO_SIZE))
-_NO_EFFECT = frozenset((TRADE, FILL, NONE))
 
 
 class PlainBooks:
     """Every book of a feed; satisfies ``contract.Books``. About 2 M records a second."""
 
     def __init__(self) -> None:
-        self._books: dict[BookKey, _Book] = {}
+        self._books: dict[BookKey, PlainBook] = {}
         self._changed: set[BookKey] = set()
         self._counts = dict.fromkeys(ANOMALIES, 0)
         self._record_count = 0
+        self._tops: dict[tuple[BookKey, int], tuple[list[Level], list[Level]]] = {}
+        """By book and depth: what the last row of ``apply_with_top`` said."""
 
     def apply(self, records: Records) -> None:
         """Books do not touch each other: each takes its own records of a chunk in one go."""
@@ -266,14 +34,33 @@ class PlainBooks:
             chunk = records[start : start + CHUNK_RECORDS]
             for key, part in _by_book(chunk):
                 book = self._book(key)
-                book.apply(zip(*(part[name].tolist() for name in _COLUMNS), strict=True))
+                book.apply(zip(*(part[name].tolist() for name in ROW_FIELDS), strict=True))
                 book.head = head_of(part[-1])
                 self._changed.add(key)
         self._record_count += len(records)
 
+    def apply_with_top(self, records: Records, depth: int, out: NDArray[np.void]) -> int:
+        """Reads the book after every event: slow."""
+        if depth < 1 or len(out) < len(records):
+            raise ValueError("a depth of at least 1, and a row for each record, are needed")
+        count = start = 0
+        for last in np.flatnonzero(records["flags"] & FLAG_LAST).tolist():
+            self.apply(records[start : last + 1])
+            start = last + 1
+            record = records[last]
+            key = BookKey(int(record["publisher_id"]), int(record["instrument_id"]))
+            top = self.levels(key, depth)
+            if top != self._tops.get((key, depth), ([], [])):
+                self._tops[key, depth] = top
+                _fill_row(out[count], last, record, top)
+                count += 1
+        self.apply(records[start:])
+        return count
+
     def clear(self) -> None:
-        for book in self._books.values():
+        for key, book in self._books.items():
             book.clear()
+            self._changed.add(key)
 
     def keys(self) -> list[BookKey]:
         return sorted(self._books)
@@ -291,16 +78,16 @@ class PlainBooks:
         return book.bids.top(depth), book.asks.top(depth)
 
     def is_crossed(self, key: BookKey) -> bool:
-        book = self._books[key]
-        bids, asks = book.bids.ranks, book.asks.ranks
-        return bool(bids and asks) and bids[-1] >= -asks[-1]
+        return self._books[key].is_crossed()
 
     def image(self, key: BookKey) -> BookImage:
         book = self._books[key]
         return BookImage(key, book.head, book.in_snapshot, book.bids.packed(), book.asks.packed())
 
     def load(self, image: BookImage) -> None:
+        check_image(image)
         self._book(image.key).load(image)
+        self._changed.add(image.key)
 
     def counters(self) -> dict[Anomaly, int]:
         return dict(self._counts)
@@ -309,24 +96,14 @@ class PlainBooks:
     def record_count(self) -> int:
         return self._record_count
 
-    def queue(self, key: BookKey, side: int, price: int) -> list[tuple[int, int]]:
-        """``(order id, size)`` of one level in priority order, without anonymous orders."""
-        book = self._books[key]
-        level = (book.bids if side == BID else book.asks).levels.get(price)
-        return [] if level is None else [entry for entry in level.queue.items() if entry[0] >= 0]
+    def book(self, key: BookKey) -> PlainBook:
+        """One book by itself: for those who look at every record. New where it was never seen."""
+        return self._book(key)
 
-    def order(self, key: BookKey, order_id: int) -> tuple[int, int, int] | None:
-        """``(side, price, size)`` of an order, or None where the book does not know it."""
-        book = self._books[key]
-        level = book.orders.get(order_id)
-        if level is None:
-            return None
-        return BID if level.side is book.bids else ASK, level.price, level.queue[order_id]
-
-    def _book(self, key: BookKey) -> _Book:
+    def _book(self, key: BookKey) -> PlainBook:
         book = self._books.get(key)
         if book is None:
-            book = self._books[key] = _Book(self._counts)
+            book = self._books[key] = PlainBook(self._counts)
         return book
 
 
@@ -352,3 +129,32 @@ def _by_book(records: Records) -> Iterator[tuple[BookKey, Records]]:
     for chosen in np.split(order, edges):
         part = records[chosen]
         yield BookKey(int(part["publisher_id"][0]), int(part["instrument_id"][0])), part
+
+
+def _fill_row(row: Any, index: int, record: Any, top: tuple[list[Level], list[Level]]) -> None:
+    row["record"] = index
+    for name in ("publisher_id", "instrument_id", "ts_recv", "ts_event", "sequence", "flags"):
+        row[name] = record[name]
+    for side, levels in zip(("bid", "ask"), top, strict=True):
+        row[f"{side}_px"] = NO_PRICE
+        row[f"{side}_sz"] = row[f"{side}_ct"] = 0
+        for place, level in enumerate(levels):
+            row[f"{side}_px"][place], row[f"{side}_sz"][place], row[f"{side}_ct"][place] = level
+
+
+def check_image(image: BookImage) -> None:
+    """Raises ValueError for an image that no book can have."""
+    for rows, descends in ((image.bids, True), (image.asks, False)):
+        prices = rows["price"]
+        if (prices == NO_PRICE).any() or np.isin(rows["size"], (0, NO_SIZE)).any():
+            raise ValueError("an order without a price or a size")
+        before, after = prices[:-1], prices[1:]
+        if ((after > before) if descends else (after < before)).any():
+            raise ValueError("levels out of order")
+        anonymous = np.flatnonzero(rows["anonymous"])
+        if len(anonymous) > 1 or any(at and before[at - 1] == prices[at] for at in anonymous):
+            raise ValueError("an anonymous order that is not the first of its level, or a second")
+    named = [rows["order_id"][rows["anonymous"] == 0] for rows in (image.bids, image.asks)]
+    ids = np.concatenate(named)
+    if len(np.unique(ids)) < len(ids):
+        raise ValueError("an order id twice")

@@ -1,0 +1,254 @@
+"""One book in plain Python: dicts, and sorted lists of prices.
+
+An order is an entry of its level's dict, ``order id -> size``: a dict keeps the order in which its
+entries came, so it is the queue, and taking an order out of its middle costs no more than one at
+its end. What an order at the front of the dict leaves behind costs the next reader, never a writer.
+Sizes of levels are not kept but added up when they are read, so they cannot be wrong.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market.feeds.books.contract import QUEUE_DTYPE, Anomaly, BookHead, BookImage, Level
+from market.feeds.dbn.records import (
+    ADD,
+    ASK,
+    BID,
+    CANCEL,
+    CLEAR,
+    FILL,
+    FLAG_SNAPSHOT,
+    FLAG_TOB,
+    MODIFY,
+    NO_PRICE,
+    NO_SIZE,
+    NONE,
+    TRADE,
+)
+
+Row = tuple[int, int, int, int, int, int]
+ROW_FIELDS = ("action", "side", "flags", "order_id", "price", "size")
+"""What of a record a book looks at."""
+_SIDES = frozenset((BID, ASK))
+_NOT_SIZES = frozenset((0, NO_SIZE))
+_NO_EFFECT = frozenset((TRADE, FILL, NONE))
+
+
+class _Level:
+    """One price of one side: ``queue`` is ``order id -> size`` in priority order, never empty."""
+
+    __slots__ = ("price", "queue", "side")
+
+    def __init__(self, side: "_Side", price: int) -> None:
+        self.side = side
+        self.price = price
+        self.queue: dict[int, int] = {}
+
+
+class _Side:
+    """Levels by price. ``ranks`` is sorted, best last: the price of a bid, minus that of an ask."""
+
+    __slots__ = ("levels", "ranks", "sign")
+
+    def __init__(self, sign: int) -> None:
+        self.sign = sign
+        self.levels: dict[int, _Level] = {}
+        self.ranks: list[int] = []
+
+    def open_level(self, price: int) -> _Level:
+        level = self.levels[price] = _Level(self, price)
+        insort(self.ranks, self.sign * price)
+        return level
+
+    def close_level(self, price: int) -> None:
+        del self.levels[price]
+        del self.ranks[bisect_left(self.ranks, self.sign * price)]
+
+    def best_first(self) -> Iterator[_Level]:
+        return (self.levels[self.sign * rank] for rank in reversed(self.ranks))
+
+    def top(self, depth: int) -> list[Level]:
+        best = self.ranks[: -depth - 1 : -1] if depth > 0 else []
+        queues = ((self.sign * rank, self.levels[self.sign * rank].queue) for rank in best)
+        return [Level(price, sum(queue.values()), len(queue)) for price, queue in queues]
+
+    def packed(self) -> NDArray[np.void]:
+        rows = [
+            (~order_id, level.price, size, 1) if order_id < 0 else (order_id, level.price, size, 0)
+            for level in self.best_first()
+            for order_id, size in level.queue.items()
+        ]
+        return np.array(rows, QUEUE_DTYPE)
+
+
+class PlainBook:
+    """One book. ``orders`` finds the level of an order by its id.
+
+    An anonymous order lies in its level's queue under the complement of its id, which is negative,
+    and not in ``orders``. A side has one at most, since each empties its side.
+    """
+
+    __slots__ = ("asks", "bids", "counts", "head", "in_snapshot", "orders")
+
+    def __init__(self, counts: dict[Anomaly, int]) -> None:
+        self.bids = _Side(1)
+        self.asks = _Side(-1)
+        self.orders: dict[int, _Level] = {}
+        self.in_snapshot = False
+        self.head = BookHead(0, 0, 0, 0)
+        self.counts = counts
+        """Of all books together."""
+
+    def apply(self, rows: Iterable[Row]) -> None:
+        """``rows`` are in the order of ``ROW_FIELDS``. The way of nearly every record is inline."""
+        orders, counts = self.orders, self.counts
+        bids, asks = self.bids.levels, self.asks.levels
+        for action, side, flags, order_id, price, size in rows:
+            if action == ADD:
+                if flags & (FLAG_SNAPSHOT | FLAG_TOB):
+                    self._add_flagged(side, flags, order_id, price, size)
+                    continue
+                self.in_snapshot = False
+                levels = bids if side == BID else asks
+                level = levels.get(price)
+                if level is None or side not in _SIDES or size in _NOT_SIZES or order_id in orders:
+                    self._add(side, order_id, price, size)
+                else:
+                    level.queue[order_id] = size
+                    orders[order_id] = level
+            elif action == CANCEL:
+                self.in_snapshot = False
+                level = orders.get(order_id)
+                if level is None or size == 0:
+                    counts[Anomaly.ZERO_SIZE if size == 0 else Anomaly.UNKNOWN_CANCEL] += 1
+                    continue
+                queue = level.queue
+                left = queue[order_id] - size
+                if left > 0:
+                    queue[order_id] = left
+                    continue
+                if left < 0:
+                    counts[Anomaly.OVER_CANCEL] += 1
+                self._remove(order_id)
+            elif action == MODIFY:
+                self.in_snapshot = False
+                self._modify(side, order_id, price, size)
+            elif action == CLEAR:
+                self.clear()
+            elif action not in _NO_EFFECT:
+                self.in_snapshot = False
+                counts[Anomaly.UNKNOWN_ACTION] += 1
+
+    def clear(self) -> None:
+        for side in (self.bids, self.asks):
+            side.levels.clear()
+            side.ranks.clear()
+        self.orders.clear()
+        self.in_snapshot = True
+
+    def _add_flagged(self, side: int, flags: int, order_id: int, price: int, size: int) -> None:
+        if not flags & FLAG_SNAPSHOT:
+            self.in_snapshot = False
+        elif not self.in_snapshot:
+            self.clear()
+        if flags & FLAG_TOB:
+            self._replace_side(side, order_id, price, size)
+        else:
+            self._add(side, order_id, price, size)
+
+    def _replace_side(self, side: int, order_id: int, price: int, size: int) -> None:
+        is_emptied = price == NO_PRICE or size == 0
+        fault = self._fault(side, 0, 1 if is_emptied else size)
+        if fault is not None:
+            self.counts[fault] += 1
+            return
+        replaced = self._side(side)
+        for level in replaced.levels.values():
+            for known in level.queue:
+                self.orders.pop(known, None)
+        replaced.levels.clear()
+        replaced.ranks.clear()
+        if not is_emptied:
+            replaced.open_level(price).queue[~order_id] = size
+
+    def _add(self, side: int, order_id: int, price: int, size: int) -> None:
+        fault = self._fault(side, price, size)
+        if fault is None and order_id in self.orders:
+            fault = Anomaly.DUPLICATE_ADD
+            self._remove(order_id)
+        if fault is not None:
+            self.counts[fault] += 1
+        if fault in (None, Anomaly.DUPLICATE_ADD):
+            self._append(side, order_id, price, size)
+
+    def _modify(self, side: int, order_id: int, price: int, size: int) -> None:
+        fault = self._fault(side, price, size)
+        level = self.orders.get(order_id)
+        if fault is not None:
+            self.counts[fault] += 1
+            if fault is Anomaly.ZERO_SIZE and size == 0 and level is not None:
+                self._remove(order_id)
+            return
+        if level is None:
+            self.counts[Anomaly.UNKNOWN_MODIFY] += 1
+        elif level.side is not self._side(side):
+            self.counts[Anomaly.SIDE_CHANGE] += 1
+            self._remove(order_id)
+        elif level.price == price and size <= level.queue[order_id]:
+            level.queue[order_id] = size
+            return
+        else:
+            self._remove(order_id)
+        self._append(side, order_id, price, size)
+
+    def _fault(self, side: int, price: int, size: int) -> Anomaly | None:
+        """What makes an A or M unusable by itself."""
+        if side not in _SIDES:
+            return Anomaly.NO_SIDE
+        if price == NO_PRICE:
+            return Anomaly.NO_PRICE
+        return Anomaly.ZERO_SIZE if size in _NOT_SIZES else None
+
+    def _side(self, side: int) -> _Side:
+        return self.bids if side == BID else self.asks
+
+    def _append(self, side: int, order_id: int, price: int, size: int) -> None:
+        in_side = self._side(side)
+        level = in_side.levels.get(price) or in_side.open_level(price)
+        level.queue[order_id] = size
+        self.orders[order_id] = level
+
+    def _remove(self, order_id: int) -> None:
+        level = self.orders.pop(order_id)
+        del level.queue[order_id]
+        if not level.queue:
+            level.side.close_level(level.price)
+
+    def is_crossed(self) -> bool:
+        bids, asks = self.bids.ranks, self.asks.ranks
+        return bool(bids and asks) and bids[-1] >= -asks[-1]
+
+    def order(self, order_id: int) -> tuple[int, int, int] | None:
+        """``(side, price, size)``, or None for an id that the book does not know."""
+        level = self.orders.get(order_id)
+        if level is None:
+            return None
+        return BID if level.side is self.bids else ASK, level.price, level.queue[order_id]
+
+    def queue(self, side: int, price: int) -> Mapping[int, int]:
+        """``order id -> size`` in priority order; an anonymous order's id is negative."""
+        level = self._side(side).levels.get(price)
+        return {} if level is None else level.queue
+
+    def load(self, image: BookImage) -> None:
+        self.clear()
+        for side, rows in ((BID, image.bids), (ASK, image.asks)):
+            for order_id, price, size, anonymous in rows.tolist():
+                self._append(side, ~order_id if anonymous else order_id, price, size)
+                if anonymous:
+                    del self.orders[~order_id]
+        self.head = image.head
+        self.in_snapshot = image.in_snapshot
