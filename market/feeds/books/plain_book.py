@@ -32,6 +32,7 @@ from market.feeds.dbn.records import (
 Row = tuple[int, int, int, int, int, int]
 ROW_FIELDS = ("action", "side", "flags", "order_id", "price", "size")
 """What of a record a book looks at."""
+_MARKS = FLAG_SNAPSHOT | FLAG_TOB
 _SIDES = frozenset((BID, ASK))
 _NOT_SIZES = frozenset((0, NO_SIZE))
 _NO_EFFECT = frozenset((TRADE, FILL, NONE))
@@ -91,11 +92,12 @@ class PlainBook:
     and not in ``orders``. A side has one at most, since each empties its side.
     """
 
-    __slots__ = ("asks", "bids", "counts", "head", "in_snapshot", "orders")
+    __slots__ = ("asks", "bids", "counts", "head", "in_snapshot", "orders", "sides")
 
     def __init__(self, counts: dict[Anomaly, int]) -> None:
         self.bids = _Side(1)
         self.asks = _Side(-1)
+        self.sides = {BID: self.bids, ASK: self.asks}
         self.orders: dict[int, _Level] = {}
         self.in_snapshot = False
         self.head = BookHead(0, 0, 0, 0)
@@ -104,17 +106,16 @@ class PlainBook:
 
     def apply(self, rows: Iterable[Row]) -> None:
         """``rows`` are in the order of ``ROW_FIELDS``. The way of nearly every record is inline."""
-        orders, counts = self.orders, self.counts
-        bids, asks = self.bids.levels, self.asks.levels
+        orders, counts, sides = self.orders, self.counts, self.sides
         for action, side, flags, order_id, price, size in rows:
             if action == ADD:
-                if flags & (FLAG_SNAPSHOT | FLAG_TOB):
-                    self._add_flagged(side, flags, order_id, price, size)
+                if flags & _MARKS and self._is_whole_side(side, flags, order_id, price, size):
                     continue
-                self.in_snapshot = False
-                levels = bids if side == BID else asks
-                level = levels.get(price)
-                if level is None or side not in _SIDES or size in _NOT_SIZES or order_id in orders:
+                if not flags & FLAG_SNAPSHOT:
+                    self.in_snapshot = False
+                in_side = sides.get(side)
+                level = None if in_side is None else in_side.levels.get(price)
+                if level is None or size in _NOT_SIZES or order_id in orders:
                     self._add(side, order_id, price, size)
                 else:
                     level.queue[order_id] = size
@@ -149,15 +150,15 @@ class PlainBook:
         self.orders.clear()
         self.in_snapshot = True
 
-    def _add_flagged(self, side: int, flags: int, order_id: int, price: int, size: int) -> None:
-        if not flags & FLAG_SNAPSHOT:
-            self.in_snapshot = False
-        elif not self.in_snapshot:
+    def _is_whole_side(self, side: int, flags: int, order_id: int, price: int, size: int) -> bool:
+        """What the flags of an A ask for. Says whether its order was dealt with, too."""
+        if flags & FLAG_SNAPSHOT and not self.in_snapshot:
             self.clear()
-        if flags & FLAG_TOB:
-            self._replace_side(side, order_id, price, size)
-        else:
-            self._add(side, order_id, price, size)
+        if not flags & FLAG_TOB:
+            return False
+        self.in_snapshot = bool(flags & FLAG_SNAPSHOT)
+        self._replace_side(side, order_id, price, size)
+        return True
 
     def _replace_side(self, side: int, order_id: int, price: int, size: int) -> None:
         is_emptied = price == NO_PRICE or size == 0
@@ -165,7 +166,7 @@ class PlainBook:
         if fault is not None:
             self.counts[fault] += 1
             return
-        replaced = self._side(side)
+        replaced = self.sides[side]
         for level in replaced.levels.values():
             for known in level.queue:
                 self.orders.pop(known, None)
@@ -185,8 +186,8 @@ class PlainBook:
             self._append(side, order_id, price, size)
 
     def _modify(self, side: int, order_id: int, price: int, size: int) -> None:
-        fault = self._fault(side, price, size)
         level = self.orders.get(order_id)
+        fault = self._fault(side, price, size)
         if fault is not None:
             self.counts[fault] += 1
             if fault is Anomaly.ZERO_SIZE and size == 0 and level is not None:
@@ -194,14 +195,16 @@ class PlainBook:
             return
         if level is None:
             self.counts[Anomaly.UNKNOWN_MODIFY] += 1
-        elif level.side is not self._side(side):
-            self.counts[Anomaly.SIDE_CHANGE] += 1
-            self._remove(order_id)
-        elif level.price == price and size <= level.queue[order_id]:
-            level.queue[order_id] = size
-            return
         else:
-            self._remove(order_id)
+            queue = level.queue
+            if level.side is not self.sides[side]:
+                self.counts[Anomaly.SIDE_CHANGE] += 1
+            elif level.price == price and size <= queue[order_id]:
+                queue[order_id] = size
+                return
+            del queue[order_id]
+            if not queue:
+                level.side.close_level(level.price)
         self._append(side, order_id, price, size)
 
     def _fault(self, side: int, price: int, size: int) -> Anomaly | None:
@@ -212,11 +215,8 @@ class PlainBook:
             return Anomaly.NO_PRICE
         return Anomaly.ZERO_SIZE if size in _NOT_SIZES else None
 
-    def _side(self, side: int) -> _Side:
-        return self.bids if side == BID else self.asks
-
     def _append(self, side: int, order_id: int, price: int, size: int) -> None:
-        in_side = self._side(side)
+        in_side = self.sides[side]
         level = in_side.levels.get(price) or in_side.open_level(price)
         level.queue[order_id] = size
         self.orders[order_id] = level
@@ -240,7 +240,7 @@ class PlainBook:
 
     def queue(self, side: int, price: int) -> Mapping[int, int]:
         """``order id -> size`` in priority order; an anonymous order's id is negative."""
-        level = self._side(side).levels.get(price)
+        level = self.sides[side].levels.get(price)
         return {} if level is None else level.queue
 
     def load(self, image: BookImage) -> None:
