@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from config.embedded import AlreadyRunning, EmbeddedVenue
+from market.feeds.serving.hub import get_feed_hub
 from market.replica import get_market_hub
 from orderbook import garbage
 from orderbook.gateway.feed import Feed, set_feed
@@ -61,6 +62,8 @@ class Lifespan:
             await venue.load_demo(gateway)
         await hub.start()
         running.push_async_callback(hub.stop)
+        await get_feed_hub().start()
+        running.push_async_callback(get_feed_hub().stop)
         await feed.start()
 
         if venue is not None:

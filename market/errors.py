@@ -27,7 +27,8 @@ class MarketDataUnavailable(VenueError):
 class UnknownChannel(InvalidInput):
     code = "unknown_channel"
     message = (
-        "No such channel. Channels are depth@SYMBOL, trades@SYMBOL, ticker@SYMBOL and, "
+        "No such channel. Channels are depth@SYMBOL, trades@SYMBOL, ticker@SYMBOL and "
+        "auction@SYMBOL; of feeds depth@feed:ID/SYMBOL, trades@feed:… and ticker@feed:…; and, "
         "after authentication, orders, fills and balances."
     )
 

@@ -27,6 +27,8 @@ class MarketChange(NamedTuple):
     """The instrument is new, or its rules or its phase changed."""
     session: tuple[SessionEvent, ...] = ()
     """What happened to its phase and its auction."""
+    trades_missed: bool = False
+    """Trades came before ``trades`` that nobody was told of: only a new view has the newest."""
 
 
 class MarketListener(Protocol):

@@ -10,7 +10,8 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-MAX_CHANNEL_NAME_LENGTH = 48
+MAX_CHANNEL_NAME_LENGTH = 144
+"""Holds the name of a feed and the longest raw symbol."""
 
 
 class Identity(NamedTuple):

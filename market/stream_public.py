@@ -32,6 +32,9 @@ MAX_TRADES_IN_FRAME = 1_000
 """More trades than this between two frames: the older ones are left out, the newest shown by a
 snapshot."""
 
+FEED_PREFIX = "@feed:"
+"""What the names of a feed's channels have, and no market's: its symbols have no colon."""
+
 LevelKey = tuple[Side, int]
 
 
@@ -191,7 +194,7 @@ class TradesChannel(PublicChannel):
 
     def take(self, change: MarketChange) -> bool:
         self._trades.extend(change.trades)
-        if len(self._trades) > MAX_TRADES_IN_FRAME:
+        if change.trades_missed or len(self._trades) > MAX_TRADES_IN_FRAME:
             self.forget()
             for subscriber in self.subscribers:
                 subscriber.refresh()
@@ -314,7 +317,7 @@ class PublicChannels:
         self._open: WeakValueDictionary[str, PublicChannel] = WeakValueDictionary()
 
     def matches(self, name: str) -> bool:
-        return "@" in name
+        return "@" in name and FEED_PREFIX not in name
 
     async def open(self, name: str, identity: Identity | None) -> Channel:
         kind, _, symbol = name.partition("@")

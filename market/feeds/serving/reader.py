@@ -1,0 +1,241 @@
+"""The process that reads one feed: its books, their top ten, latencies, trades, and what is offered
+to storage and to the publication.
+
+``on_batch`` runs in the thread that receives; everything of the publication's runs in its own.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from market.feeds.books.contract import BookKey, Books
+from market.feeds.dbn.records import Records
+from market.feeds.serving.guarded import GuardedBooks
+from market.feeds.serving.latency import Latencies
+from market.feeds.serving.messages import (
+    PUBLISHED_LEVELS,
+    VERSION,
+    BookState,
+    FeedStats,
+    Hello,
+    InstrumentName,
+    StorageStats,
+)
+from market.feeds.serving.tape import Tape
+
+TOP_DEPTH: Final = 10
+RATE_WINDOW_NS: Final = 2 * 10**9
+NS_PER_US: Final = 1_000
+
+
+class ReadBatch(Protocol):
+    """What a session hands over; the records are valid until the next call."""
+
+    records: Records
+    first_record: int
+    send_ns: int
+    """Scheduled; 0 where the source has no times of sending, such as a file."""
+    restarted: bool
+
+
+class ReadSession(Protocol):
+    """The part of a session that is asked about its books; any thread may ask."""
+
+    def state_of(self, key: BookKey) -> str: ...
+
+    def is_cold_start(self, key: BookKey) -> bool: ...
+
+    @property
+    def gap_count(self) -> int: ...
+
+
+class Store(Protocol):
+    def offer(self, records: Records, first_record: int) -> bool: ...
+
+    def lag(self) -> Any: ...
+
+
+class FeedReader:
+    """Takes batches, and is the publication's source."""
+
+    def __init__(
+        self,
+        feed_id: str,
+        books: GuardedBooks,
+        symbols: Mapping[BookKey, str],
+        store: Store | None = None,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.feed_id = feed_id
+        self._books = books
+        self._symbols = symbols
+        self._store = store
+        self._clock_ns = clock_ns
+        self._lock = threading.Lock()
+        """Guards what both threads use: changed books, trades, tops, latencies."""
+        self._changed: set[BookKey] = set()
+        self._tape = Tape()
+        self._latencies = Latencies()
+        self._crossed: set[BookKey] = set()
+        self._seen: set[BookKey] = set()
+        self._names: list[InstrumentName] = []
+        self._rate = _Rate()
+        self.started_ns = clock_ns()
+        self.session: ReadSession | None = None
+        self.tops: dict[BookKey, bytes] = {}
+        """Of every book its best ten levels as JSON, as of its last batch."""
+        self.state = "connecting"
+        self.state_text = ""
+        self.record_count = self.batch_count = self.restart_count = 0
+
+    # -- the receiving thread -----------------------------------------------------------------
+
+    def on_batch(self, batch: ReadBatch) -> None:
+        records = batch.records
+        changed = self._books.changed()
+        tops = self._books.read(lambda books: [_top(books, key) for key in changed])
+        now_ns = self._clock_ns()
+        if self._store is not None and len(records):
+            self._store.offer(records, batch.first_record)
+        with self._lock:
+            self.state = "live"
+            self.record_count += len(records)
+            self.batch_count += 1
+            self._rate.add(now_ns, len(records))
+            if batch.send_ns > 0 and len(records):
+                latency_us = (now_ns - batch.send_ns) // NS_PER_US
+                self._latencies.add(latency_us, len(records), now_ns)
+            if batch.restarted:
+                self.restart_count += 1
+                self._tape.start_again()
+            self._tape.take(records)
+            self._changed.update(changed)
+            for key, (top, is_crossed) in zip(changed, tops, strict=True):
+                self.tops[key] = top
+                (self._crossed.add if is_crossed else self._crossed.discard)(key)
+
+    def finish(self, state: str, text: str = "") -> None:
+        """The source came to an end, or failed."""
+        with self._lock:
+            self.state, self.state_text = state, text
+
+    # -- the publication's thread -------------------------------------------------------------
+
+    def hello(self) -> Hello:
+        return Hello(VERSION, self.feed_id, self.started_ns, self.instruments())
+
+    def instruments(self) -> list[InstrumentName]:
+        """Those that the source names, and those that it does not but has records of."""
+        with self._lock:
+            keys = self.tops.keys() | self._symbols.keys()
+            if keys != self._seen:
+                self._seen = keys
+                names = [
+                    InstrumentName(*key, self._symbols.get(key, str(key.instrument_id)))
+                    for key in keys
+                ]
+                self._names = sorted(names, key=lambda name: (name.symbol, name.publisher_id))
+            return self._names
+
+    def take_changed(self) -> set[BookKey]:
+        with self._lock:
+            changed, self._changed = self._changed, set()
+        return changed
+
+    def book_state(self, key: BookKey, update_id: int) -> BookState | None:
+        try:
+            head, (bids, asks) = self._books.read(
+                lambda books: (books.head(key), books.levels(key, PUBLISHED_LEVELS))
+            )
+        except KeyError:
+            return None
+        with self._lock:
+            tape = self._tape.book(key)
+            trades, sums, record_count = tape.messages(), tape.sums(), self.record_count
+        session = self.session
+        return BookState(
+            *key,
+            update_id,
+            record_count,
+            head.ts_recv,
+            head.ts_event,
+            head.sequence,
+            session.state_of(key) if session else "live",
+            session.is_cold_start(key) if session else False,
+            bool(bids and asks and bids[0].price >= asks[0].price),
+            bids,
+            asks,
+            trades,
+            sums,
+        )
+
+    def stats(self) -> FeedStats:
+        now_ns = self._clock_ns()
+        anomalies = {str(name): count for name, count in self._books.counters().items() if count}
+        with self._lock:
+            return FeedStats(
+                self.state,
+                self.state_text,
+                now_ns,
+                self.started_ns,
+                self.record_count,
+                self._rate.at(now_ns),
+                self.batch_count,
+                len(self.tops),
+                len(self._crossed),
+                self.session.gap_count if self.session else 0,
+                self.restart_count,
+                anomalies,
+                self._latencies.recent(now_ns),
+                self._latencies.overall.stats(),
+                self._storage(),
+            )
+
+    def _storage(self) -> StorageStats | None:
+        if self._store is None:
+            return None
+        lag = self._store.lag()
+        return StorageStats(
+            lag.queued_records, lag.queued_bytes, float(lag.behind_s), lag.dropped_records
+        )
+
+
+class _Rate:
+    """Records a second over the last ``RATE_WINDOW_NS``, in tenths of it."""
+
+    def __init__(self) -> None:
+        self._slices: dict[int, int] = {}
+
+    def add(self, now_ns: int, count: int) -> None:
+        place = now_ns // (RATE_WINDOW_NS // 10)
+        self._slices[place] = self._slices.get(place, 0) + count
+        if len(self._slices) > 12:
+            self._slices = {at: n for at, n in self._slices.items() if at > place - 11}
+
+    def at(self, now_ns: int) -> int:
+        """Whole slices only: the one under way has just begun."""
+        place = now_ns // (RATE_WINDOW_NS // 10)
+        total = sum(n for at, n in self._slices.items() if place - 11 < at < place)
+        return total * 10**9 // RATE_WINDOW_NS
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _top(books: Books, key: BookKey) -> tuple[bytes, bool]:
+    """JSON of the best levels, each [price, size, orders], and whether they cross."""
+    bids, asks = books.levels(key, TOP_DEPTH)
+    head = books.head(key)
+    is_crossed = bool(bids and asks and bids[0].price >= asks[0].price)
+    top = {
+        "publisher_id": key.publisher_id,
+        "instrument_id": key.instrument_id,
+        "ts_recv": head.ts_recv,
+        "sequence": head.sequence,
+        "bids": bids,
+        "asks": asks,
+    }
+    return _encode(top), is_crossed

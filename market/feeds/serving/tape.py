@@ -1,0 +1,103 @@
+"""The last trades of each book and their sums, from the records as they come."""
+
+from collections import deque
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from market.feeds.books.contract import BookKey
+from market.feeds.dbn.records import NO_PRICE, NO_SIZE, TRADE, Records
+from market.feeds.serving.messages import PUBLISHED_TRADES, TradeMessage, TradeSums
+
+_Row = tuple[int, int, int, int, int, int]
+"""(number, price, size, side, ts_recv, sequence)"""
+
+
+class BookTape:
+    """Trades of one book."""
+
+    def __init__(self) -> None:
+        self.rows: deque[_Row] = deque(maxlen=PUBLISHED_TRADES)
+        self.count = 0
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Forgets the trades; the next one's number still follows the last one's."""
+        self.rows.clear()
+        self._first_number = self.count + 1
+        self._open: int | None = None
+        self._high: int | None = None
+        self._low: int | None = None
+        self._last: int | None = None
+        self._volume = 0
+
+    def take(self, trades: Records) -> None:
+        """Trades of this book, in order, at least one."""
+        prices, sizes = trades["price"], trades["size"]
+        newest = trades[-PUBLISHED_TRADES:]
+        numbers = range(self.count + len(trades) - len(newest) + 1, self.count + len(trades) + 1)
+        columns = (newest[name].tolist() for name in ("price", "size", "side"))
+        times = (newest[name].tolist() for name in ("ts_recv", "sequence"))
+        self.rows.extend(zip(numbers, *columns, *times, strict=True))
+        self.count += len(trades)
+        high, low = int(prices.max()), int(prices.min())
+        self._open = int(prices[0]) if self._open is None else self._open
+        self._high = high if self._high is None else max(high, self._high)
+        self._low = low if self._low is None else min(low, self._low)
+        self._last = int(prices[-1])
+        self._volume += int(sizes.sum(dtype=np.uint64))
+
+    def messages(self) -> list[TradeMessage]:
+        """Oldest first."""
+        return [
+            TradeMessage(number, price, size, chr(side), ts_recv, sequence)
+            for number, price, size, side, ts_recv, sequence in self.rows
+        ]
+
+    def sums(self) -> TradeSums:
+        count = self.count - self._first_number + 1
+        return TradeSums(self._open, self._high, self._low, self._last, self._volume, count)
+
+
+class Tape:
+    """All books' trades. Trades without a price or a size are left out."""
+
+    def __init__(self) -> None:
+        self._books: dict[BookKey, BookTape] = {}
+
+    def take(self, records: Records) -> None:
+        is_trade = records["action"] == TRADE
+        if not is_trade.any():
+            return
+        trades = records[is_trade]
+        usable = (trades["price"] != NO_PRICE) & (trades["size"] != NO_SIZE)
+        trades = trades if usable.all() else trades[usable]
+        for key, own in _by_book(trades):
+            self.book(key).take(own)
+
+    def start_again(self) -> None:
+        for tape in self._books.values():
+            tape.start_again()
+
+    def book(self, key: BookKey) -> BookTape:
+        tape = self._books.get(key)
+        if tape is None:
+            tape = self._books[key] = BookTape()
+        return tape
+
+
+def _by_book(trades: Records) -> list[tuple[BookKey, Any]]:
+    if not len(trades):
+        return []
+    keys = trades["publisher_id"].astype(np.uint64) << np.uint64(32) | trades["instrument_id"]
+    if (keys == keys[0]).all():
+        return [(_key(int(keys[0])), trades)]
+    order = np.argsort(keys, kind="stable")
+    keys, trades = keys[order], trades[order]
+    starts = np.concatenate(([0], np.flatnonzero(keys[1:] != keys[:-1]) + 1, [len(keys)])).tolist()
+    return [(_key(int(keys[start])), trades[start:end]) for start, end in pairwise(starts)]
+
+
+def _key(packed: int) -> BookKey:
+    return BookKey(packed >> 32, packed & 0xFFFF_FFFF)
