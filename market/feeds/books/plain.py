@@ -32,8 +32,8 @@ class PlainBooks:
         """Books do not touch each other: each takes its own records of a chunk in one go."""
         for start in range(0, len(records), CHUNK_RECORDS):
             chunk = records[start : start + CHUNK_RECORDS]
-            for key, part in _by_book(chunk):
-                book = self._book(key)
+            for key, chosen in by_book(chunk):
+                book, part = self._book(key), chunk[chosen]
                 book.apply(zip(*(part[name].tolist() for name in ROW_FIELDS), strict=True))
                 book.head = head_of(part[-1])
                 self._changed.add(key)
@@ -116,19 +116,18 @@ def head_of(record: Any) -> BookHead:
     )
 
 
-def _by_book(records: Records) -> Iterator[tuple[BookKey, Records]]:
-    """The records of each book, in order."""
+def by_book(records: Records) -> Iterator[tuple[BookKey, slice | NDArray[np.intp]]]:
+    """Which of the records, at least one, are each book's, in order."""
     publishers, instruments = records["publisher_id"], records["instrument_id"]
     first = BookKey(int(publishers[0]), int(instruments[0]))
     if (instruments == first.instrument_id).all() and (publishers == first.publisher_id).all():
-        yield first, records
+        yield first, slice(None)
         return
     combined = publishers.astype(np.uint64) << np.uint64(32) | instruments
     order = np.argsort(combined, kind="stable")
     edges = np.flatnonzero(np.diff(combined[order])) + 1
     for chosen in np.split(order, edges):
-        part = records[chosen]
-        yield BookKey(int(part["publisher_id"][0]), int(part["instrument_id"][0])), part
+        yield BookKey(int(publishers[chosen[0]]), int(instruments[chosen[0]])), chosen
 
 
 def _fill_row(row: Any, index: int, record: Any, top: tuple[list[Level], list[Level]]) -> None:

@@ -1,0 +1,1 @@
+"""What is written of books that were built: documents, snapshots on the way, MBP-10 events."""

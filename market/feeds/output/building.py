@@ -1,0 +1,144 @@
+"""Books that are watched while they are built: for what is to be written on the way and checked.
+
+``BookBuilder`` is itself ``Books``, so whoever feeds books feeds it. It passes over what is not
+wanted, cuts batches where a snapshot is due, and gives every batch to the checker after the books.
+"""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market.feeds.books.contract import Anomaly, BookHead, BookImage, BookKey, Books, Level
+from market.feeds.checking.checker import Checker
+from market.feeds.dbn.records import Records
+from market.feeds.output.documents import Describer, Trading, encode
+from market.feeds.output.files import WholeFile
+from market.feeds.output.mbp10 import Mbp10Writer
+from market.feeds.output.snapshots import Cutter
+
+
+class EndReached(Exception):
+    """The first record at or after the time up to which books were wanted has come."""
+
+
+class Wanted(NamedTuple):
+    """Which records count."""
+
+    instrument_ids: Collection[int] | None = None
+    """None: all."""
+    until_ns: int | None = None
+    """Records from the first on whose ``ts_recv`` is not below this are left out."""
+
+
+class SnapshotOutput(NamedTuple):
+    cutter: Cutter
+    describer: Describer
+    target: WholeFile
+
+
+class BookBuilder:
+    """Applies to ``books`` what is wanted, and tells the others."""
+
+    def __init__(
+        self,
+        books: Books,
+        trading: Trading,
+        *,
+        wanted: Wanted = Wanted(),
+        snapshots: SnapshotOutput | None = None,
+        mbp10: Mbp10Writer | None = None,
+        checker: Checker | None = None,
+    ) -> None:
+        self._books = books
+        self._trading = trading
+        self._wanted = wanted
+        self._ids = None if wanted.instrument_ids is None else np.array([*wanted.instrument_ids])
+        self._snapshots = snapshots
+        self._mbp10 = mbp10
+        self._checker = checker
+        self.seen_count = 0
+        """Records that came, wanted or not, up to the end."""
+        self.snapshot_count = 0
+
+    def apply(self, records: Records) -> None:
+        """Raises EndReached after everything before it is applied."""
+        is_last, records = self._before_end(records)
+        numbers = np.arange(self.seen_count, self.seen_count + len(records))
+        self.seen_count += len(records)
+        if self._ids is not None:
+            chosen = np.isin(records["instrument_id"], self._ids)
+            records, numbers = records[chosen], numbers[chosen]
+        self._trading.take(records)
+        start = 0
+        cuts = [] if self._snapshots is None else self._snapshots.cutter.cuts(records)
+        for cut in cuts:
+            self._apply(records[start : cut.end])
+            start = cut.end
+            self._write_snapshot(cut.at)
+        self._apply(records[start:])
+        if self._checker is not None:
+            self._checker.take(records, numbers)
+        if is_last:
+            raise EndReached
+
+    def clear(self) -> None:
+        self._books.clear()
+        self._trading.clear()
+        if self._checker is not None:
+            self._checker.clear()
+
+    def apply_with_top(self, records: Records, depth: int, out: NDArray[np.void]) -> int:
+        """Not for a builder: nobody would be told of the records."""
+        raise TypeError("a builder takes records by apply only")
+
+    def keys(self) -> list[BookKey]:
+        return self._books.keys()
+
+    def changed(self) -> list[BookKey]:
+        return self._books.changed()
+
+    def head(self, key: BookKey) -> BookHead:
+        return self._books.head(key)
+
+    def levels(self, key: BookKey, depth: int) -> tuple[list[Level], list[Level]]:
+        return self._books.levels(key, depth)
+
+    def is_crossed(self, key: BookKey) -> bool:
+        return self._books.is_crossed(key)
+
+    def image(self, key: BookKey) -> BookImage:
+        return self._books.image(key)
+
+    def load(self, image: BookImage) -> None:
+        self._books.load(image)
+
+    def counters(self) -> dict[Anomaly, int]:
+        return self._books.counters()
+
+    @property
+    def record_count(self) -> int:
+        return self._books.record_count
+
+    def _before_end(self, records: Records) -> tuple[bool, Records]:
+        if self._wanted.until_ns is None:
+            return False, records
+        after = np.flatnonzero(records["ts_recv"] >= np.uint64(self._wanted.until_ns))
+        return (True, records[: after[0]]) if len(after) else (False, records)
+
+    def _apply(self, records: Records) -> None:
+        if self._mbp10 is not None:
+            self._mbp10.apply(records)
+        else:
+            self._books.apply(records)
+
+    def _write_snapshot(self, at: int) -> None:
+        assert self._snapshots is not None
+        self.snapshot_count += 1
+        document = {
+            "at": at,
+            "record_count": self._books.record_count,
+            "books": self._snapshots.describer.books(),
+        }
+        self._snapshots.target.write(encode(document) + b"\n")
