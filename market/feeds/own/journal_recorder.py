@@ -5,16 +5,14 @@ what the journal says came out; so the records are those of the book that the ve
 difference stops the recording.
 """
 
-import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 
 import numpy as np
 
 from market.feeds.dbn.records import MBO_DTYPE, Records
 from market.feeds.own.market_recorder import MarketRecorder
-from orderbook import garbage
 from orderbook.core.engine import Engine
+from orderbook.core.events import Event
 from orderbook.explanation.replay import engine_at
 from orderbook.journal import (
     JournalDamaged,
@@ -23,7 +21,6 @@ from orderbook.journal import (
     decode_row,
     encode_entries,
     executed_commands,
-    last_sequence,
     verified_rows,
 )
 from orderbook.models import JournalBatch
@@ -67,22 +64,22 @@ class JournalRecorder:
 
     def begin(self) -> Records:
         """The book as it is at the start; nothing where there is no such instrument yet."""
-        if self.symbol not in self.engine.books:
-            return _NOTHING
+        return self._begin(self.sequence) if self.symbol in self.engine.books else _NOTHING
+
+    def _begin(self, sequence: int) -> Records:
         self._market = MarketRecorder(self.engine, self.symbol)
-        return self._market.snapshot(self.sequence)
+        return self._market.snapshot(sequence)
 
     def follow(self, until_ns: int | None = None) -> Iterator[Records]:
         """Records of the rows that have been added since, those of each row together."""
-        with garbage.paused():
-            for row in verified_rows(self.sequence, self._checksum):
-                if until_ns is not None and row.time_ns >= until_ns:
-                    return
-                records = self._take(row)
-                self.sequence, self._checksum = row.last_sequence, row.checksum
-                self._progress(row.last_sequence - row.first_sequence + 1)
-                if len(records):
-                    yield records
+        for row in verified_rows(self.sequence, self._checksum):
+            if until_ns is not None and row.time_ns >= until_ns:
+                return
+            records = self._take(row)
+            self.sequence, self._checksum = row.last_sequence, row.checksum
+            self._progress(row.last_sequence - row.first_sequence + 1)
+            if len(records):
+                yield records
 
     def _take(self, row: Row) -> Records:
         executed = executed_commands(row)
@@ -94,8 +91,7 @@ class JournalRecorder:
             if self._market is not None:
                 self._market.take(sequence, row.time_ns, events)
             elif self.symbol in self.engine.books:
-                self.sequence = sequence
-                parts.append(self.begin())
+                parts.append(self._begin(sequence))
         if encode_entries(given) != row.payload:
             self._compare(row, [events for _, _, events in given])
         for book in self.engine.books.values():
@@ -104,17 +100,10 @@ class JournalRecorder:
             parts.append(self._market.packed())
         return np.concatenate(parts) if parts else _NOTHING
 
-    def _compare(self, row: Row, given: list[list[object]]) -> None:
+    def _compare(self, row: Row, given: list[list[Event]]) -> None:
         """Rows of an earlier version may have other bytes for the same events."""
         for sequence, (entry, events) in enumerate(
             zip(decode_row(row).entries, given, strict=True), row.first_sequence
         ):
             if entry.events != events:
                 raise JournalDamaged(sequence, "executed again, the command gives other events")
-
-
-def time_of(sequence: int) -> datetime | None:
-    """When the row that holds a sequence was executed."""
-    rows = JournalBatch.objects.filter(first_sequence__lte=sequence).order_by("-first_sequence")
-    time_ns = rows.values_list("time_ns", flat=True).first()
-    return None if time_ns is None else datetime.fromtimestamp(time_ns / 1e9, UTC)

@@ -37,15 +37,15 @@ def reconcile(
     ]
     moved.sort(key=lambda one: one.order.priority)
     places: dict[tuple[Side, int], int] = {}
-    for order, one in moved:
+    for order, before in moved:
         level = (order.side, order.price_ticks)
-        if one is not None and _stands_there(one, order, places.get(level, 0)):
-            places[level] = one.place
-            if one.shown_lots != order.remaining_lots:
+        if before is not None and _stands_there(before, order, places.get(level, 0)):
+            places[level] = before.place
+            if before.shown_lots != order.remaining_lots:
                 emission.modify(order.order_id, order.side, order.price_ticks, order.remaining_lots)
             continue
         places[level] = _NOT_KEPT
-        _record_at_the_back(emission, order, one)
+        _record_at_the_back(emission, order, before)
 
 
 def _stands_there(one: Standing, order: Order, last_place: int) -> bool:

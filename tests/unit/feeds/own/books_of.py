@@ -1,4 +1,4 @@
-"""The engine's books and recorded ones, in one form: (order id, price, what shows) in queue order."""
+"""The engine's books and recorded ones in one form: order id, price and what shows, by queue."""
 
 from market.feeds.books.contract import BookImage, BookKey
 from market.feeds.own.expression import PUBLISHER_ID, Expression

@@ -1,0 +1,1 @@
+"""A recorded day as a live market: planned from its records, played by simulated participants."""
