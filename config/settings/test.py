@@ -21,10 +21,10 @@ LOAD_DEMO = False
 COMMAND_DEADLINE_S = 9.0
 if _url := env.str("TEST_DATABASE_URL", default=""):
     DATABASES = {
-        alias: env.db_url("TEST_DATABASE_URL") | {"TEST": {"NAME": f"test_{alias}"}}
+        alias: env.db_url("TEST_DATABASE_URL") | {"TEST": {"NAME": f"test_{alias}", "DEPENDENCIES": []}}
         for alias in ("default", "journal", "feeds")
     }
 else:
     for _database in DATABASES.values():
-        _database["TEST"] = {"NAME": str(_database["NAME"]) + ".test"}
+        _database["TEST"] = {"NAME": str(_database["NAME"]) + ".test", "DEPENDENCIES": []}
 STATIC_ROOT.mkdir(exist_ok=True)

@@ -222,7 +222,8 @@ class BboSegment(models.Model):
 
 class BboBar(models.Model):
     """One second of one book. The quotes are those that were set in it: where none was, the last
-    ones before it. A side that was empty all the time has no prices."""
+    ones before it. Open and close have no price where the side was empty then, high and low where
+    it was empty all the time. While the book is not known, after a loss, no quote counts."""
 
     PARTITION_COLUMN = "start_ns"
 
