@@ -35,7 +35,7 @@ def rebuild(
     loaded = _load(books, snapshots.filter(position__lte=start), lost_at, only)
     if lost_at is not None:
         exactness.lose(but=loaded)
-    losses = list(gaps.filter(position__gte=start, position__lte=position).order_by("position"))
+    losses = list(gaps.filter(position__gte=start, position__lt=position).order_by("position"))
     for first, records in segments(run, start, position):
         while losses and losses[0].position <= first:
             exactness.lose()
