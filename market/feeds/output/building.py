@@ -46,14 +46,14 @@ class BookBuilder:
         books: Books,
         trading: Trading,
         *,
-        wanted: Wanted = Wanted(),
+        wanted: Wanted | None = None,
         snapshots: SnapshotOutput | None = None,
         mbp10: Mbp10Writer | None = None,
         checker: Checker | None = None,
     ) -> None:
         self._books = books
         self._trading = trading
-        self._wanted = wanted
+        self._wanted = wanted or Wanted()
         self._ids = None if wanted.instrument_ids is None else np.array([*wanted.instrument_ids])
         self._snapshots = snapshots
         self._mbp10 = mbp10
