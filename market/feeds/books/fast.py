@@ -1,0 +1,302 @@
+"""The books in compiled code, over flat arrays: exact, for any ladder and any number of books.
+
+The first use of a kernel on a machine compiles it, which takes a while; ``warm_up`` does so with
+progress. Nothing here is imported by processes that serve the web.
+"""
+
+from collections.abc import Callable, Iterator
+from secrets import randbits
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market.feeds.books import compiling, images, kernels, layout
+from market.feeds.books.contract import (
+    ANOMALIES,
+    QUEUE_DTYPE,
+    Anomaly,
+    BookHead,
+    BookImage,
+    BookKey,
+    Level,
+    top_dtype,
+)
+from market.feeds.dbn.records import ADD, BID, MBO_DTYPE, NO_PRICE, Records
+
+ROW_BYTES = 1 << 18
+"""Of rows that are written at a time, so that they are still in the cache when they are read."""
+_HEAD_FIELDS = ("publisher_id", "instrument_id", "ts_recv", "ts_event", "sequence", "flags")
+_TOP_FIELDS = ("bid_px", "bid_sz", "bid_ct", "ask_px", "ask_sz", "ask_ct")
+_NO_LINES: NDArray[np.int64] = np.zeros((1, 6), np.int64)
+
+
+class Warmth(NamedTuple):
+    """Progress of ``warm_up``."""
+
+    kernel: str
+    position: int
+    """From 1."""
+    total: int
+    loaded: bool | None
+    """None: it begins. True: found compiled. False: was compiled now."""
+
+
+class FastBooks:
+    """Every book of a feed; satisfies ``contract.Books``. Grows by itself.
+
+    ``apply`` and ``apply_with_top`` release the global lock. A resting order takes 36 to 80 bytes,
+    a level about as much again: ``memory_bytes`` says how much it is.
+    """
+
+    def __init__(self, order_capacity: int = 1 << 16) -> None:
+        """``order_capacity``: resting orders for which there is room from the start."""
+        length = 1 << max(order_capacity, 2).bit_length()
+        node_length = max(length // 4, 4 * layout.SPARE_NODES)
+        control = np.zeros(layout.CONTROL_SIZE, np.int64)
+        control[[layout.ORDERS_USED, layout.NODES_USED]] = 1
+        control[[layout.RANDOM, layout.SEED]] = randbits(62) | 1, randbits(63)
+        self._tables = layout.Tables(
+            orders=np.zeros(length, layout.ORDER_DTYPE),
+            order_buckets=_buckets(length),
+            nodes=np.zeros(node_length, layout.NODE_DTYPE),
+            node_buckets=_buckets(node_length),
+            books=np.zeros(8, layout.BOOK_DTYPE),
+            sides=np.zeros(16, layout.SIDE_DTYPE),
+            book_table=_buckets(16),
+            control=control,
+            counters=np.zeros(len(ANOMALIES), np.int64),
+        )
+        self._index: dict[BookKey, int] = {}
+        self._record_count = 0
+        self._lines: dict[int, NDArray[np.int64]] = {}
+        """By depth, each book's last row: prices, sizes and counts of bids, then of asks."""
+        self._followed_depth = 0
+
+    def apply(self, records: Records) -> None:
+        records = _readable(records)
+        for _count in self._run(records, 0, _NO_LINES):
+            pass
+        self._record_count += len(records)
+
+    def apply_with_top(self, records: Records, depth: int, out: NDArray[np.void]) -> int:
+        if depth < 1 or out.dtype != top_dtype(depth):
+            raise ValueError("The rows are not of the type for this depth of at least 1.")
+        if len(out) < len(records):
+            raise ValueError("There may be more rows than there is room for.")
+        records = _readable(records)
+        self._follow(depth)
+        width = 1 + 6 * depth
+        rows = np.empty((max(16, ROW_BYTES // (8 * width)), width), np.int64)
+        total = 0
+        for count in self._run(records, depth, rows):
+            _write_rows(out[total : total + count], rows[:count], records, depth)
+            total += count
+        self._record_count += len(records)
+        return total
+
+    def clear(self) -> None:
+        tables = self._tables
+        control = tables.control
+        control[[layout.ORDERS_USED, layout.NODES_USED]] = 1
+        control[[layout.ORDERS_FREE, layout.NODES_FREE]] = 0
+        tables.order_buckets[:] = 0
+        tables.node_buckets[:] = 0
+        tables.sides["entry"] = 0
+        tables.sides["level_count"] = 0
+        for name in ("in_snapshot", "changed", "stale"):
+            tables.books[name][: control[layout.BOOKS_USED]] = 1
+
+    def keys(self) -> list[BookKey]:
+        return sorted(self._known())
+
+    def changed(self) -> list[BookKey]:
+        flags = self._tables.books["changed"]
+        changed = np.flatnonzero(flags)
+        keys = self._tables.books["key"][changed].tolist()
+        flags[changed] = 0
+        return sorted(_book_key(key) for key in keys)
+
+    def head(self, key: BookKey) -> BookHead:
+        book = self._tables.books[self._find(key)]
+        return BookHead(
+            int(book["ts_recv"]), int(book["ts_event"]), int(book["sequence"]), int(book["flags"])
+        )
+
+    def levels(self, key: BookKey, depth: int) -> tuple[list[Level], list[Level]]:
+        book = self._find(key)
+        return self._levels(2 * book, depth), self._levels(2 * book + 1, depth)
+
+    def top(self, key: BookKey, depth: int) -> tuple[NDArray[Any], ...]:
+        """Prices (i8), sizes (u8) and order counts (u4) of ``depth`` bids, then of asks.
+
+        Where there is no level: ``NO_PRICE``, 0 and 0.
+        """
+        book = self._find(key)
+        return (*self._columns(2 * book, depth)[0], *self._columns(2 * book + 1, depth)[0])
+
+    def is_crossed(self, key: BookKey) -> bool:
+        bids, _, _, asks, _, _ = self.top(key, 1)
+        return bool(asks[0] != NO_PRICE and bids[0] != NO_PRICE and bids[0] >= asks[0])
+
+    def image(self, key: BookKey) -> BookImage:
+        book = self._find(key)
+        in_snapshot = bool(self._tables.books[book]["in_snapshot"])
+        bids, asks = self._orders(2 * book), self._orders(2 * book + 1)
+        return BookImage(key, self.head(key), in_snapshot, bids, asks)
+
+    def load(self, image: BookImage) -> None:
+        records = images.as_records(image)
+        counters, count = self._tables.counters.copy(), self._record_count
+        self.apply(records)
+        self._tables.counters[:], self._record_count = counters, count
+        book = self._tables.books[self._find(image.key)]
+        for name, value in image.head._asdict().items():
+            book[name] = value
+        book["in_snapshot"] = image.in_snapshot
+
+    def counters(self) -> dict[Anomaly, int]:
+        return dict(zip(ANOMALIES, self._tables.counters.tolist(), strict=True))
+
+    @property
+    def record_count(self) -> int:
+        return self._record_count
+
+    @property
+    def memory_bytes(self) -> int:
+        """Of all tables, used or not."""
+        tables = sum(table.nbytes for table in self._tables)
+        return int(tables + sum(lines.nbytes for lines in self._lines.values()))
+
+    def _run(self, records: Records, depth: int, rows: NDArray[np.int64]) -> Iterator[int]:
+        """Applies all records, with a halt whenever ``rows`` are full; how many are filled."""
+        start = 0
+        while True:
+            lines = self._lines[depth] if depth else _NO_LINES
+            start, count, missing = kernels.apply_records(
+                self._tables, records, start, depth, lines, rows
+            )
+            yield count
+            if missing == kernels.DONE:
+                return
+            self._grow(missing)
+
+    def _grow(self, missing: int) -> None:
+        tables = self._tables
+        if missing == kernels.MORE_ORDERS:
+            orders = _doubled(tables.orders)
+            tables = tables._replace(orders=orders, order_buckets=_buckets(len(orders)))
+        elif missing == kernels.MORE_NODES:
+            nodes = _doubled(tables.nodes)
+            tables = tables._replace(nodes=nodes, node_buckets=_buckets(len(nodes)))
+        elif missing == kernels.MORE_BOOKS:
+            books, sides = _doubled(tables.books), _doubled(tables.sides)
+            tables = tables._replace(books=books, sides=sides, book_table=_buckets(2 * len(books)))
+            for depth, lines in self._lines.items():
+                self._lines[depth] = np.concatenate([lines, _empty_lines(len(lines), depth)])
+        else:
+            return
+        self._tables = tables
+        kernels.rebuild(
+            tables,
+            missing == kernels.MORE_ORDERS,
+            missing == kernels.MORE_NODES,
+            missing == kernels.MORE_BOOKS,
+        )
+
+    def _follow(self, depth: int) -> None:
+        """From now on the tops of this depth are those that are looked at."""
+        books = self._tables.books
+        if depth not in self._lines:
+            self._lines[depth] = _empty_lines(len(books), depth)
+        if depth != self._followed_depth:
+            books["stale"] = 1
+            self._followed_depth = depth
+
+    def _known(self) -> dict[BookKey, int]:
+        used = int(self._tables.control[layout.BOOKS_USED])
+        if used > len(self._index):
+            keys = self._tables.books["key"][len(self._index) : used].tolist()
+            for index, key in enumerate(keys, len(self._index)):
+                self._index[_book_key(key)] = index
+        return self._index
+
+    def _find(self, key: BookKey) -> int:
+        return self._known()[key]
+
+    def _columns(self, side: int, depth: int) -> tuple[tuple[NDArray[Any], ...], int]:
+        """Prices, sizes and counts, and how many levels there are."""
+        prices = np.full(max(depth, 0), NO_PRICE, np.int64)
+        sizes, counts = np.zeros(len(prices), np.uint64), np.zeros(len(prices), np.uint32)
+        length = kernels.read_levels(self._tables, side, prices, sizes, counts)
+        return (prices, sizes, counts), length
+
+    def _levels(self, side: int, depth: int) -> list[Level]:
+        depth = min(depth, int(self._tables.sides[side]["level_count"]))
+        columns, _ = self._columns(side, depth)
+        return [Level(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+    def _orders(self, side: int) -> NDArray[np.void]:
+        (_, _, counts), _ = self._columns(side, int(self._tables.sides[side]["level_count"]))
+        rows = np.zeros(int(counts.sum(dtype=np.int64)), QUEUE_DTYPE)
+        kernels.read_orders(self._tables, side, rows)
+        return rows
+
+
+def warm_up(progress: Callable[[Warmth], None] = lambda _: None) -> None:
+    """Compiles every kernel, or finds it compiled. ``progress`` is told before and after each."""
+    books = FastBooks(order_capacity=2)
+    records = np.zeros(1, MBO_DTYPE)
+    records["action"], records["side"], records["price"], records["size"] = ADD, BID, 1, 1
+    key = BookKey(0, 0)
+    steps: list[tuple[str, Callable[..., Any], Callable[[], object]]] = [
+        ("apply_records", kernels.apply_records, lambda: books.apply(records)),
+        ("rebuild", kernels.rebuild, lambda: books._grow(kernels.MORE_ORDERS)),
+        ("read_levels", kernels.read_levels, lambda: books.levels(key, 1)),
+        ("read_orders", kernels.read_orders, lambda: books.image(key)),
+    ]
+    for position, (name, kernel, run) in enumerate(steps, 1):
+        progress(Warmth(name, position, len(steps), None))
+        run()
+        progress(Warmth(name, position, len(steps), compiling.was_loaded(kernel)))
+
+
+def _readable(records: Records) -> Records:
+    """Contiguous, and of one type for the kernels whether it may be written to or not."""
+    if records.dtype != MBO_DTYPE or records.ndim != 1:
+        raise ValueError("These are not market-by-order records.")
+    view = np.ascontiguousarray(records).view()
+    view.flags.writeable = False
+    return view
+
+
+def _buckets(length: int) -> NDArray[np.uint32]:
+    """At least ``length``: a power of two."""
+    return np.zeros(1 << (length - 1).bit_length(), np.uint32)
+
+
+def _doubled(table: NDArray[np.void]) -> NDArray[np.void]:
+    larger = np.zeros(2 * len(table), table.dtype)
+    larger[: len(table)] = table
+    return larger
+
+
+def _empty_lines(length: int, depth: int) -> NDArray[np.int64]:
+    lines = np.zeros((length, 2, 3, depth), np.int64)
+    lines[:, :, 0] = NO_PRICE
+    return lines.reshape(length, 6 * depth)
+
+
+def _book_key(key: int) -> BookKey:
+    return BookKey(key >> 32, key & 0xFFFF_FFFF)
+
+
+def _write_rows(
+    out: NDArray[np.void], rows: NDArray[np.int64], records: Records, depth: int
+) -> None:
+    chosen = records[rows[:, 0]]
+    out["record"] = rows[:, 0]
+    for name in _HEAD_FIELDS:
+        out[name] = chosen[name]
+    for place, name in enumerate(_TOP_FIELDS):
+        out[name] = rows[:, 1 + place * depth : 1 + (place + 1) * depth]

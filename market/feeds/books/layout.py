@@ -1,0 +1,90 @@
+"""How the fast books lie in memory: flat arrays of records that point to each other by index.
+
+Index 0 of orders and nodes belongs to nobody and stands for "none", so arrays start out as zeros,
+and links may be written through it without asking first.
+
+- ``orders``: a level's queue is a doubly linked list of its orders. ``order_buckets`` and the
+  orders' ``chained`` are a chained hash table by (book, order id).
+- ``nodes``: a side is a skip list of its levels, best first, doubly linked on every lane. The
+  lowest node of a tower is the level; ``node_buckets`` and ``chained`` find it by (side, rank).
+  A rank is the price of an ask and the complement of that of a bid: the lower, the better.
+- ``books`` and ``sides``: side 2n is the bids of book n, side 2n + 1 its asks. ``book_table`` finds
+  a book by its key, with open addressing: books are never removed.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+ORDER_DTYPE = np.dtype(
+    [
+        ("order_id", "<u8"),
+        ("book", "<u4"),  # UNHASHED: not in the hash table
+        ("size", "<u4"),
+        ("next", "<u4"),  # of the queue, or of the list of free orders
+        ("previous", "<u4"),
+        ("level", "<u4"),
+        ("chained", "<u4"),
+    ]
+)
+NODE_DTYPE = np.dtype(
+    [
+        ("rank", "<i8"),
+        ("size", "<u8"),
+        ("next", "<u4"),  # of the lane, or of the list of free nodes
+        ("previous", "<u4"),
+        ("above", "<u4"),
+        ("below", "<u4"),
+        ("first", "<u4"),
+        ("last", "<u4"),
+        ("count", "<u4"),  # 0 for all but the lowest node of a tower
+        ("side", "<u4"),
+        ("chained", "<u4"),
+        ("unused", "<u4", (3,)),  # a node is a cache line
+    ]
+)
+BOOK_DTYPE = np.dtype(
+    [
+        ("key", "<u8"),  # publisher id << 32 | instrument id
+        ("ts_recv", "<u8"),
+        ("ts_event", "<u8"),
+        ("sequence", "<u4"),
+        ("flags", "u1"),
+        ("in_snapshot", "u1"),
+        ("changed", "u1"),
+        ("stale", "u1"),  # the top may differ from the last row
+    ]
+)
+SIDE_DTYPE = np.dtype(
+    [
+        ("bound", "<i8"),  # what happens at a higher rank does not touch the top
+        ("entry", "<u4"),  # the node before the best level, 0 until there is need of it
+        ("level_count", "<u4"),
+    ]
+)
+
+UNHASHED = 2**32 - 1
+LAST_RANK = 2**63 - 1
+MAX_HEIGHT = 12
+"""A quarter of the levels is on each next lane: enough for 4**11 levels a side."""
+SPARE_NODES = 2 * MAX_HEIGHT + 1
+"""What one record may take: a tower, and the entries of as many lanes."""
+
+# Indices in ``control``.
+ORDERS_USED, ORDERS_FREE, NODES_USED, NODES_FREE, BOOKS_USED, RANDOM, SEED = range(7)
+CONTROL_SIZE = 7
+
+
+class Tables(NamedTuple):
+    """Everything that the kernels work on. Replaced as a whole where one of them grows."""
+
+    orders: Any
+    order_buckets: Any
+    nodes: Any
+    node_buckets: Any
+    books: Any
+    sides: Any
+    book_table: Any
+    control: NDArray[np.int64]
+    counters: NDArray[np.int64]
