@@ -23,9 +23,12 @@ MAGIC: Final = b"RMBO"
 VERSION: Final = 1
 MAX_FRAME_RECORDS: Final = 4096
 MAX_PAYLOAD_BYTES: Final = MAX_FRAME_RECORDS * RECORD_SIZE
+MAX_MESSAGE_BYTES: Final = 1 << 20
+"""Of the text of HELLO or ERROR: enough for the symbols of a whole exchange."""
 FIRST_SEQUENCE: Final = 1
 _HEADER: Final = Struct("<4sBBHQQQII")
 HEADER_SIZE: Final = _HEADER.size
+_MAX_FRAME_BYTES: Final = HEADER_SIZE + max(MAX_PAYLOAD_BYTES, MAX_MESSAGE_BYTES)
 _CRC_OFFSET: Final = HEADER_SIZE - 4
 _NO_CRC: Final = bytes(4)
 _ALIGNMENT: Final = 8
@@ -90,7 +93,7 @@ def encode_message(kind: Kind, message: Mapping[str, Any], send_ns: int) -> byte
     """A whole HELLO or ERROR frame. The text is padded with spaces, which JSON ignores."""
     text = json.dumps(message, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
-    if len(text) > MAX_PAYLOAD_BYTES:
+    if len(text) > MAX_MESSAGE_BYTES:
         raise ValueError(f"a message of {len(text)} bytes does not fit into a frame")
     return encode_header(kind, 0, 0, send_ns, (text,)) + text
 
@@ -103,7 +106,7 @@ class FrameReader:
     """
 
     def __init__(self, buffer_bytes: int = _BUFFER_BYTES) -> None:
-        size = max(buffer_bytes, 2 * (HEADER_SIZE + MAX_PAYLOAD_BYTES))
+        size = max(buffer_bytes, 2 * _MAX_FRAME_BYTES)
         # Made by numpy, whose memory is aligned: records are read in place.
         self._buffer = np.empty(size, np.uint8)
         self._view = self._buffer.data
@@ -126,7 +129,7 @@ class FrameReader:
         """Where to read into; never empty. Records that were given are void after this."""
         if self._begin == self._end:
             self._begin = self._end = 0
-        elif len(self._view) - self._end < HEADER_SIZE + MAX_PAYLOAD_BYTES:
+        elif len(self._view) - self._end < _MAX_FRAME_BYTES:
             rest = self._view[self._begin : self._end].tobytes()
             self._view[: len(rest)] = rest
             self._begin, self._end = 0, len(rest)
@@ -182,8 +185,9 @@ class FrameReader:
         return BadFrame(f"The frame at byte {self._consumed} has the unknown {what}.")
 
     def _check_size(self, kind: int, size: int) -> None:
-        if size > MAX_PAYLOAD_BYTES:
-            fault = f"at most {MAX_PAYLOAD_BYTES} are allowed"
+        limit = MAX_MESSAGE_BYTES if kind in UNNUMBERED else MAX_PAYLOAD_BYTES
+        if size > limit:
+            fault = f"at most {limit} are allowed"
         elif kind == Kind.RECORDS and (not size or size % RECORD_SIZE):
             fault = f"records have {RECORD_SIZE} each, and one at least"
         elif kind in _NUMBERED_EMPTY and size:
