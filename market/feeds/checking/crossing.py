@@ -6,55 +6,47 @@ they have an aggressor and the book was crossed before their event and still is 
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from market.feeds.books.contract import BookKey
-from market.feeds.checking.report import key_fields
+from market.feeds.checking.report import Place, key_fields
 
 MAX_INTERVALS = 10_000
 """So many are listed; more are only counted."""
 
 
-class EventEnd(NamedTuple):
-    """The record with which an event ended."""
-
-    number: int
-    ts_recv: int
-    ts_event: int
-
-
 class CrossedTimes:
     """The crossed intervals of one book."""
 
-    def __init__(self, key: BookKey, violated: Callable[[int], None]) -> None:
-        """``violated`` takes the position of a trade that shows the book wrong."""
+    def __init__(self, key: BookKey, violated: Callable[[Place], None]) -> None:
+        """``violated`` takes a trade that shows the book wrong."""
         self._key = key
         self._violated = violated
-        self._first: EventEnd | None = None
-        self._last: EventEnd | None = None
-        self._trades: list[int] = []
+        self._first: Place | None = None
+        self._last: Place | None = None
+        self._trades: list[Place] = []
         """Trades with an aggressor in the event that is under way."""
         self._trade_count = 0
         self._suspect_count = 0
         self.interval_count = 0
         self.intervals: list[dict[str, Any]] = []
 
-    def trade(self, position: int, has_aggressor: bool) -> None:
+    def trade(self, place: Place, has_aggressor: bool) -> None:
         if self._first is None:
             return
         self._trade_count += 1
         if has_aggressor:
-            self._trades.append(position)
+            self._trades.append(place)
 
-    def end_event(self, is_crossed: bool, end: Callable[[], EventEnd]) -> None:
+    def end_event(self, is_crossed: bool, end: Callable[[], Place]) -> None:
         if is_crossed:
             at = end()
             if self._first is None:
                 self._first = at
             self._last = at
-            for position in self._trades:
+            for place in self._trades:
                 self._suspect_count += 1
-                self._violated(position)
+                self._violated(place)
         elif self._first is not None:
             self._close(end())
         self._trades.clear()
@@ -63,7 +55,7 @@ class CrossedTimes:
         if self._first is not None:
             self._close(None)
 
-    def _close(self, until: EventEnd | None) -> None:
+    def _close(self, until: Place | None) -> None:
         assert self._first is not None
         assert self._last is not None
         self.interval_count += 1
@@ -71,12 +63,20 @@ class CrossedTimes:
             self.intervals.append(
                 {
                     **key_fields(self._key),
-                    "from": self._first._asdict(),
-                    "last": self._last._asdict(),
-                    "until": until and until._asdict(),
+                    "from": _moment(self._first),
+                    "last": _moment(self._last),
+                    "until": until and _moment(until),
                     "trades": self._trade_count,
                     "trades_while_matching": self._suspect_count,
                 }
             )
         self._first = self._last = None
         self._trade_count = self._suspect_count = 0
+
+
+def _moment(place: Place) -> dict[str, int]:
+    return {
+        "record": place.number,
+        "ts_recv": int(place.record["ts_recv"]),
+        "ts_event": int(place.record["ts_event"]),
+    }

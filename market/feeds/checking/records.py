@@ -1,34 +1,31 @@
 """Checks that look at every record: a plain book of its own for each book, one record at a time."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from market.feeds.books.contract import ANOMALIES, BookKey
+from market.feeds.books.contract import ANOMALIES, Anomaly, BookKey
 from market.feeds.books.plain import by_book
 from market.feeds.books.plain_book import ROW_FIELDS, PlainBook
-from market.feeds.checking.crossing import CrossedTimes, EventEnd
+from market.feeds.checking.crossing import CrossedTimes
 from market.feeds.checking.reference import Reference, Top
-from market.feeds.checking.report import Kind, Report, key_fields, record_fields
+from market.feeds.checking.report import Kind, Place, Report, key_fields, record_fields
 from market.feeds.checking.trades import TradeCheck, TradeCounts
 from market.feeds.dbn.records import FILL, FLAG_LAST, NONE, TRADE, Records
 
 REFERENCE_DEPTH: Final = 10
 
 
-class Part:
+class Part(NamedTuple):
     """The records of one book in a batch, and their numbers in the feed."""
 
-    def __init__(self, records: Records, numbers: NDArray[np.int64]) -> None:
-        self.records = records
-        self.numbers = numbers
+    records: Records
+    numbers: NDArray[np.int64]
 
-    def end(self, position: int) -> EventEnd:
-        record = self.records[position]
-        return EventEnd(
-            int(self.numbers[position]), int(record["ts_recv"]), int(record["ts_event"])
-        )
+    def place(self, position: int) -> Place:
+        """A copy: it outlives the batch."""
+        return Place(int(self.numbers[position]), self.records[position].copy())
 
 
 class BookChecks:
@@ -47,7 +44,7 @@ class BookChecks:
         self.book = PlainBook(self._counts)
         self.trades = TradeCheck(self.book, trades, self._found)
         self.crossing = CrossedTimes(
-            key, lambda position: self._found(Kind.CROSSED_WHILE_TRADING, position)
+            key, lambda place: self._found(Kind.CROSSED_WHILE_TRADING, place)
         )
         self.event_count = 0
 
@@ -58,10 +55,11 @@ class BookChecks:
         for position, row in enumerate(zip(*columns, strict=True)):
             action, side, flags, order_id, _price, size = row
             if action == TRADE:
-                trades.trade(position, side)
-                self.crossing.trade(position, side != NONE)
+                place = part.place(position)
+                trades.trade(place, side)
+                self.crossing.trade(place, side != NONE)
             elif action == FILL:
-                trades.fill(position, side, order_id, size)
+                trades.fill(part.place(position), side, order_id, size)
             else:
                 trades.change(order_id)
                 book.apply((row,))
@@ -69,7 +67,6 @@ class BookChecks:
                     self._note_anomalies(position)
             if flags & FLAG_LAST:
                 self._end_event(position)
-        trades.close()
 
     def clear(self) -> None:
         self.book.clear()
@@ -79,7 +76,7 @@ class BookChecks:
     def _end_event(self, position: int) -> None:
         self.event_count += 1
         self.trades.end_event()
-        self.crossing.end_event(self.book.is_crossed(), lambda: self._part.end(position))
+        self.crossing.end_event(self.book.is_crossed(), lambda: self._part.place(position))
         if self._reference is not None:
             self._compare(position, self._reference)
 
@@ -89,7 +86,7 @@ class BookChecks:
         for row, ours in reference.compare(self._key, moment, self._before, self.book):
             self._found(
                 Kind.REFERENCE_DIFFERS,
-                position,
+                self._part.place(position),
                 reference_ts_recv=row.moment[0],
                 reference=_sides(row.top),
                 ours=_sides(ours),
@@ -99,17 +96,12 @@ class BookChecks:
     def _note_anomalies(self, position: int) -> None:
         for anomaly, count in self._counts.items():
             if count != self._seen[anomaly]:
-                self._found(anomaly, position)
+                self._found(anomaly, self._part.place(position))
         self._seen = dict(self._counts)
 
-    def _found(self, kind: Any, position: int, **details: Any) -> None:
-        self._report.add(
-            kind,
-            int(self._part.numbers[position]),
-            record_fields(self._part.records[position]),
-            book=key_fields(self._key),
-            **details,
-        )
+    def _found(self, kind: Kind | Anomaly, place: Place, **details: Any) -> None:
+        fields = record_fields(place.record)
+        self._report.add(kind, place.number, fields, book=key_fields(self._key), **details)
 
 
 class RecordChecks:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,13 @@ from market.feeds.books.contract import Anomaly, BookKey
 from market.feeds.dbn.records import price_text
 
 FieldValues = dict[str, int | str]
+
+
+class Place(NamedTuple):
+    """A record, and its number in the feed."""
+
+    number: int
+    record: np.void
 
 
 class Kind(StrEnum):

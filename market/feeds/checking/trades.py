@@ -12,11 +12,10 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 
 from market.feeds.books.plain_book import PlainBook
-from market.feeds.checking.report import Kind
+from market.feeds.checking.report import Kind, Place
 from market.feeds.dbn.records import NONE
 
-Found = Callable[[Kind, int], None]
-"""Takes what was found and the position of its record."""
+Found = Callable[[Kind, Place], None]
 
 
 class TradeCounts:
@@ -45,43 +44,43 @@ class TradeCheck:
         self._book = book
         self._counts = counts
         self._found = found
-        self._position: int | None = None
+        self._place: Place | None = None
         """Of the trade whose fills are being collected."""
         self._side = NONE
         self._fills: list[tuple[int, int]] = []
         self._taken: defaultdict[int, int] = defaultdict(int)
         """By order: what fills of this event took that the book does not show yet."""
 
-    def trade(self, position: int, side: int) -> None:
+    def trade(self, place: Place, side: int) -> None:
         self.close()
-        self._position = position
+        self._place = place
         self._side = side
         self._counts.trades += 1
 
-    def fill(self, position: int, side: int, order_id: int, size: int) -> None:
+    def fill(self, place: Place, side: int, order_id: int, size: int) -> None:
         if side == self._side and side != NONE:
             return
         if self._side != NONE and self._book.order(order_id) is None:
-            self._found(Kind.FILL_OF_UNKNOWN_ORDER, position)
+            self._found(Kind.FILL_OF_UNKNOWN_ORDER, place)
         self._fills.append((order_id, size))
 
     def change(self, order_id: int) -> None:
         """Before the book takes an A, C, M or R."""
-        if self._position is not None:
+        if self._place is not None:
             self.close()
         if self._taken:
             self._taken.pop(order_id, None)
 
     def end_event(self) -> None:
-        if self._position is not None:
+        if self._place is not None:
             self.close()
         self._taken.clear()
 
     def close(self) -> None:
         """Judges the trade whose last fill was seen."""
-        position, fills, counts = self._position, self._fills, self._counts
-        self._position, self._fills = None, []
-        if position is None:
+        place, fills, counts = self._place, self._fills, self._counts
+        self._place, self._fills = None, []
+        if place is None:
             return
         if self._side == NONE:
             counts.auction_trades += 1
@@ -90,11 +89,11 @@ class TradeCheck:
         elif any(self._book.order(order_id) is None for order_id, _ in fills):
             counts.with_unknown_makers += 1
         else:
-            self._judge(position, fills)
+            self._judge(place, fills)
         for order_id, size in fills:
             self._taken[order_id] += size
 
-    def _judge(self, position: int, fills: list[tuple[int, int]]) -> None:
+    def _judge(self, place: Place, fills: list[tuple[int, int]]) -> None:
         by_level: defaultdict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
         for order_id, size in fills:
             order = self._book.order(order_id)
@@ -106,14 +105,14 @@ class TradeCheck:
             prefix, in_order, above = judge_level(queue, self._taken, level_fills)
             is_prefix, is_in_order = is_prefix and prefix, is_in_order and in_order
             if above:
-                self._found(Kind.FILL_ABOVE_SIZE, position)
+                self._found(Kind.FILL_ABOVE_SIZE, place)
         self._counts.judged += 1
         self._counts.prefix += is_prefix
         self._counts.in_order += is_in_order
         if not is_prefix:
-            self._found(Kind.TRADE_NOT_PREFIX, position)
+            self._found(Kind.TRADE_NOT_PREFIX, place)
         elif not is_in_order:
-            self._found(Kind.FILLS_OUT_OF_ORDER, position)
+            self._found(Kind.FILLS_OUT_OF_ORDER, place)
 
 
 def judge_level(
