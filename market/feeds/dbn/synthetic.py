@@ -29,6 +29,7 @@ from market.feeds.dbn.simulation import (
 Ladder = Literal["narrow", "wide"]
 Style = Literal["cme", "itch"]
 
+STYLES: Final = ("cme", "itch")
 LEVELS: Final = {"narrow": 50, "wide": 6_000}
 DEFAULT_RESTING: Final = {"narrow": 1_000, "wide": 8_000}
 MAX_BOOKS: Final = 10_000
@@ -87,7 +88,7 @@ class SyntheticPlan:
             "there are at most 255 publishers": self.publishers > 255,
             f"there are at most {MAX_BOOKS} books": self.books > MAX_BOOKS,
             "ladder is narrow or wide": self.ladder not in LEVELS,
-            "style is cme or itch": self.style not in ("cme", "itch"),
+            "style is cme or itch": self.style not in STYLES,
             "shares are at least 0 and together at most 0.95": not (
                 min(shares) >= 0 and sum(shares) <= 0.95
             ),
