@@ -40,7 +40,7 @@ def sources_digest() -> str:
     return digest.hexdigest()
 
 
-_njit: Any = partial(njit, nogil=True, _nrt=False)  # type: ignore[call-overload]
+_njit: Any = partial(njit, nogil=True, _nrt=False)
 """Without the runtime that counts references to arrays: nothing is allocated, and counting at every
 call of a part would take ten times as long as all the rest."""
 
@@ -62,7 +62,13 @@ def kernel(function: Function) -> Function:
 
 
 def part(function: Function) -> Function:
-    """A function that kernels call; it becomes a part of each of them."""
+    """A function that kernels call; it is compiled into each of them, wherever it is called."""
+    compiled: Function = _njit(forceinline=True)(function)
+    return compiled
+
+
+def rare(function: Function) -> Function:
+    """A function that kernels call not so often that its call would matter."""
     compiled: Function = _njit()(function)
     return compiled
 
