@@ -17,6 +17,7 @@ from market.feeds.own.replaying.steps import (
     ASK,
     BID,
     OTHER,
+    Aggress,
     Amend,
     Cancel,
     CancelSide,
@@ -77,7 +78,24 @@ class Planner:
             self._collecting = self._trades.collecting = False
             self._steps.append(Uncross(self._trades.take_collected()))
         steps, self._steps = self._steps, []
-        return Event(ts_recv, self._record_count, steps)
+        return Event(ts_recv, self._record_count, self._passed_over_first(steps))
+
+    def _passed_over_first(self, steps: list[Step]) -> list[Step]:
+        """Moves the cancel of an order that an aggressor passed over before that aggressor.
+
+        An order that is canceled in the event of a trade which should have met it was not there to
+        be met: as a venue prevents an account's trades with itself, it cancels such orders."""
+        if not any(isinstance(step, Aggress) for step in steps):
+            return steps
+        ordered: list[Step] = []
+        for step in steps:
+            place = _first_missed(ordered, step) if isinstance(step, Cancel) else None
+            if place is None:
+                ordered.append(step)
+            else:
+                ordered.insert(place, step)
+                self.counts["passed_over"] += 1
+        return ordered
 
     def _take(self, row: Row) -> None:
         action, side, order_id, price, size, flags, _ = row
@@ -162,7 +180,7 @@ class Planner:
     def _modify(self, order: OpenOrder, price: int, size: int) -> None:
         if order in self._postponed:
             self._place_postponed()
-        in_engine = order.total - order.filled
+        in_engine, was_at = order.total - order.filled, order.price
         moved = price != order.price
         if not moved and order.left < size < order.size:
             order.pending -= order.size - size  # the other fills' consequences are to come
@@ -179,7 +197,7 @@ class Planner:
         if moved or total != order.total:
             if moved and not self._collecting and self.orders.crosses(order):
                 # Out of the book and, if the event leaves it room, in again at its new price.
-                self._steps.append(Cancel(order.key))
+                self._steps.append(Cancel(order.key, order.side, was_at))
                 self._postponed.append(order)
                 return
             order.total = total
@@ -204,11 +222,12 @@ class Planner:
             self._steps.append(Amend(key, 0, total))
 
     def _remove(self, order: OpenOrder) -> None:
+        was_at = order.price
         self.orders.remove(order)
         if order in self._postponed:
             self._postponed.remove(order)
         elif order.total > order.filled:
-            self._steps.append(Cancel(order.key))
+            self._steps.append(Cancel(order.key, order.side, was_at))
 
     def _replace_side(self, side: str, price: int, size: int) -> None:
         if side not in OTHER:
@@ -227,3 +246,22 @@ class Planner:
             self._steps += (CancelSide(BID), CancelSide(ASK))
         self._postponed.clear()
         self._trades.take_collected()
+
+
+def _first_missed(steps: list[Step], cancel: Cancel) -> int | None:
+    """Place of the first aggressor that reached the order's price and did not fill it."""
+    place = None
+    for number, step in enumerate(steps):
+        if isinstance(step, Place | Amend) and step.key == cancel.key:
+            place = None
+        elif place is None and isinstance(step, Aggress) and _misses(step, cancel):
+            place = number
+    return place
+
+
+def _misses(aggress: Aggress, order: Cancel) -> bool:
+    if aggress.side == order.side or any(fill.key == order.key for fill in aggress.fills):
+        return False
+    if aggress.side == BID:
+        return order.price <= aggress.price
+    return order.price >= aggress.price

@@ -8,6 +8,7 @@ cancels and amends of it find nothing, which is counted and does no harm.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
@@ -316,6 +317,8 @@ class Player:
         keys = {fill.key for fill in (*step.fills, *engine) if fill.key is not None}
         if any(fill.key is None for fill in engine):
             return Cause.OWN_ORDERS
+        if Counter(step.fills) == Counter(engine):
+            return Cause.FILL_ORDER
         if step.is_cold:
             return Cause.COLD_START
         if keys & self._planner.refreshed:

@@ -39,6 +39,8 @@ class Amend(NamedTuple):
 
 class Cancel(NamedTuple):
     key: Key
+    side: str
+    price: int
 
 
 class CancelSide(NamedTuple):
@@ -51,8 +53,8 @@ class Cause(Enum):
 
     OWN_ORDERS = "own_orders"
     """An order that is none of the recording's took part, then or before."""
-    AUCTION = "auction"
-    """Fills of an uncross, which finds its pairs by this venue's rules."""
+    FILL_ORDER = "fill_order"
+    """The same fills; the recording prints them in another order than that of the queue."""
     COLD_START = "cold_start"
     """A maker is recorded that was in the book before the recording began."""
     ICEBERG_REFRESH = "iceberg_refresh"
