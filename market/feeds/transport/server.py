@@ -45,7 +45,7 @@ class Progress(NamedTuple):
     """Of the last frame that was sent to all."""
     record_count: int
     """Of the stream up to it, every lap counted."""
-    lap: int
+    lap_count: int
     """Times the source has begun again."""
     peer_count: int
     dropped_count: int
