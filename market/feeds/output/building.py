@@ -4,8 +4,8 @@
 wanted, cuts batches where a snapshot is due, and gives every batch to the checker after the books.
 """
 
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,7 @@ from market.feeds.output.documents import Describer, Trading, encode
 from market.feeds.output.files import WholeFile
 from market.feeds.output.mbp10 import Mbp10Writer
 from market.feeds.output.snapshots import Cutter
-
-
-class EndReached(Exception):
-    """The first record at or after the time up to which books were wanted has come."""
+from market.feeds.states import StateTracker
 
 
 class Wanted(NamedTuple):
@@ -50,42 +47,54 @@ class BookBuilder:
         snapshots: SnapshotOutput | None = None,
         mbp10: Mbp10Writer | None = None,
         checker: Checker | None = None,
+        gap_count: Callable[[], int] = lambda: 0,
     ) -> None:
+        """``gap_count`` says how often records were lost so far."""
         self._books = books
         self._trading = trading
         self._wanted = wanted or Wanted()
-        self._ids = None if wanted.instrument_ids is None else np.array([*wanted.instrument_ids])
+        ids = self._wanted.instrument_ids
+        self._ids = None if ids is None else np.array([*ids])
         self._snapshots = snapshots
         self._mbp10 = mbp10
         self._checker = checker
+        self._states = StateTracker()
+        self._gap_count = gap_count
+        self._gaps = 0
+        self.is_ended = False
+        """The first record at or after the wanted time came: the rest is passed over."""
         self.seen_count = 0
         """Records that came, wanted or not, up to the end."""
         self.snapshot_count = 0
 
     def apply(self, records: Records) -> None:
-        """Raises EndReached after everything before it is applied."""
-        is_last, records = self._before_end(records)
+        records = self._before_end(records)
         numbers = np.arange(self.seen_count, self.seen_count + len(records))
         self.seen_count += len(records)
         if self._ids is not None:
             chosen = np.isin(records["instrument_id"], self._ids)
             records, numbers = records[chosen], numbers[chosen]
+        self._note_gaps()
+        self._states.take(records)
         self._trading.take(records)
         start = 0
-        cuts = [] if self._snapshots is None else self._snapshots.cutter.cuts(records)
-        for cut in cuts:
+        for cut in [] if self._snapshots is None else self._snapshots.cutter.cuts(records):
             self._apply(records[start : cut.end])
             start = cut.end
             self._write_snapshot(cut.at)
         self._apply(records[start:])
         if self._checker is not None:
             self._checker.take(records, numbers)
-        if is_last:
-            raise EndReached
+
+    def status(self, key: BookKey) -> dict[str, Any]:
+        """The session's fields of a book: its state, and whether its start is missing."""
+        state, cold_start = self._states.status(key)
+        return {"state": state.name, "cold_start": cold_start}
 
     def clear(self) -> None:
         self._books.clear()
         self._trading.clear()
+        self._states.restart()
         if self._checker is not None:
             self._checker.clear()
 
@@ -121,11 +130,21 @@ class BookBuilder:
     def record_count(self) -> int:
         return self._books.record_count
 
-    def _before_end(self, records: Records) -> tuple[bool, Records]:
+    def _before_end(self, records: Records) -> Records:
+        if self.is_ended:
+            return records[:0]
         if self._wanted.until_ns is None:
-            return False, records
+            return records
         after = np.flatnonzero(records["ts_recv"] >= np.uint64(self._wanted.until_ns))
-        return (True, records[: after[0]]) if len(after) else (False, records)
+        if not len(after):
+            return records
+        self.is_ended = True
+        return records[: after[0]]
+
+    def _note_gaps(self) -> None:
+        if self._gap_count() != self._gaps:
+            self._gaps = self._gap_count()
+            self._states.gap()
 
     def _apply(self, records: Records) -> None:
         if self._mbp10 is not None:

@@ -59,7 +59,7 @@ class Describer:
         self,
         books: Books,
         trading: Trading,
-        symbols: Mapping[BookKey, str],
+        symbol_of: Callable[[BookKey], str | None],
         state: Callable[[BookKey], Mapping[str, Any]],
         *,
         depth: int | None = None,
@@ -69,7 +69,7 @@ class Describer:
         (None: all)."""
         self._books = books
         self._trading = trading
-        self._symbols = symbols
+        self._symbol_of = symbol_of
         self._state = state
         self._depth = depth
         self._with_queues = with_queues
@@ -80,7 +80,7 @@ class Describer:
     def book(self, image: BookImage) -> dict[str, Any]:
         key, head = image.key, image.head
         return {
-            "symbol": self._symbols.get(key),
+            "symbol": self._symbol_of(key),
             "instrument_id": key.instrument_id,
             "publisher_id": key.publisher_id,
             "ts_recv": head.ts_recv,
