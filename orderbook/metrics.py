@@ -135,6 +135,30 @@ HTTP_REQUESTS = Counter(
     "rialto_http_requests", "HTTP answers by method and status.", ["method", "status"]
 )
 
+# Storage of market data feeds, as the process that reads the feed sees it.
+FEED_STORE_QUEUED_RECORDS = Gauge(
+    "rialto_feed_store_queued_records",
+    "Records of a feed that wait to be stored.",
+    ["feed"],
+    multiprocess_mode="livemax",
+)
+FEED_STORE_BEHIND_SECONDS = Gauge(
+    "rialto_feed_store_behind_seconds",
+    "Age of the oldest record of a feed that waits to be stored; 0 when none does.",
+    ["feed"],
+    multiprocess_mode="livemax",
+)
+FEED_STORE_DROPPED_RECORDS = Counter(
+    "rialto_feed_store_dropped_records",
+    "Records of a feed that are not stored, because storage could not keep up.",
+    ["feed"],
+)
+FEED_STORE_RESTARTS = Counter(
+    "rialto_feed_store_restarts",
+    "How often the process that stores a feed ended by itself and was started again.",
+    ["feed"],
+)
+
 
 def render() -> tuple[bytes, str]:
     """The page that Prometheus reads, and its content type."""

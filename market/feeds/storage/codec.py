@@ -6,6 +6,7 @@ on CME data this is 11.8 bytes a record instead of 56, where zstd alone needs 16
 """
 
 import struct
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final
 
@@ -40,6 +41,7 @@ BBO_DTYPE: Final = np.dtype(
 """One change of a best price, size or count. ``record`` counts from the segment's position;
 ``ts_recv`` is the feed's clock; an empty side has ``NO_PRICE``, 0 and 0."""
 UNDEFINED_TIME: Final = 2**64 - 1
+_LENGTH: Final = struct.Struct("<I")
 _HEAD: Final = struct.Struct("<HIQQIBBII")
 _compressor = zstandard.ZstdCompressor(level=LEVEL)
 _decompressor = zstandard.ZstdDecompressor()
@@ -91,6 +93,20 @@ def unpack_image(payload: bytes) -> BookImage:
         orders[:bid_count],
         orders[bid_count:],
     )
+
+
+def pack_images(images: Iterable[BookImage]) -> bytes:
+    parts = [pack_image(image) for image in images]
+    return b"".join(part for whole in parts for part in (_LENGTH.pack(len(whole)), whole))
+
+
+def unpack_images(payload: bytes) -> list[BookImage]:
+    images, at = [], 0
+    while at < len(payload):
+        (length,) = _LENGTH.unpack_from(payload, at)
+        at += _LENGTH.size + length
+        images.append(unpack_image(payload[at - length : at]))
+    return images
 
 
 def checksum(row_id: int, count: int, payload: bytes) -> bytes:

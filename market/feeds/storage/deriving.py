@@ -67,7 +67,7 @@ def trades_of(records: Records, clock: Clock, first_id: int, run: int, books: Bo
     trades["instrument_id"] = books.of(packed_keys(found))
     trades["run"] = run
     trades["ts_recv"] = clock[places]
-    trades["ts_event"] = found["ts_event"].view().astype(np.int64)
+    trades["ts_event"] = found["ts_event"].astype(np.int64)
     trades["side"] = found["side"].view(np.uint8).astype(np.uint8).view("S1")
     for name in ("price", "size", "sequence", "flags"):
         trades[name] = found[name]
@@ -112,6 +112,12 @@ class Bar(msgspec.Struct):
         for name in first.__struct_fields__[:13]:
             setattr(self, name, getattr(first, name))
 
+    def add_trades(self, count: int, buys: int, sells: int, volume: int) -> None:
+        self.trade_count += count
+        self.buy_volume += buys
+        self.sell_volume += sells
+        self.volume += volume
+
     def column_values(self) -> list[int | None]:
         prices = {*range(4), *range(5, 9), 10, 11}
         values: tuple[int, ...] = msgspec.structs.astuple(self)
@@ -142,34 +148,20 @@ class Bars:
         """A bar that was stored and may go on."""
         self._open[instrument] = second, bar
 
-    def add_quotes(self, instruments: NDArray[np.int64], rows: Rows) -> None:
-        """``rows`` of ``BBO_DTYPE``, in order, of these rows of the table of books."""
-        if len(rows):
-            for instrument, second, bar in _quote_bars(instruments, rows):
-                known = self._bar(instrument, second)
-                if known.quote_count:
-                    known.follow(bar)
-                else:
-                    known.start_with(bar)
-
-    def add_trades(self, trades: Rows) -> None:
-        if not len(trades):
-            return
-        order, starts, groups = _grouped(trades["instrument_id"], trades["ts_recv"])
-        size, side = trades["size"][order], trades["side"][order]
-        sums = [
-            np.add.reduceat(np.where(wanted, size, 0), starts).tolist()
-            for wanted in (side == b"B", side == b"A", np.ones(len(size), np.bool_))
-        ]
-        counts = np.diff(np.append(starts, len(order))).tolist()
-        for (instrument, second), count, buys, sells, volume in zip(
-            groups, counts, *sums, strict=True
-        ):
+    def add(self, instruments: NDArray[np.int64], rows: Rows, trades: Rows) -> None:
+        """``rows`` of ``BBO_DTYPE``, in order, of these rows of the table of books; and trades of
+        the same records."""
+        quotes = dict(_quote_bars(instruments, rows)) if len(rows) else {}
+        sums = dict(_trade_sums(trades)) if len(trades) else {}
+        for instrument, second in sorted(quotes.keys() | sums.keys()):
             bar = self._bar(instrument, second)
-            bar.trade_count += count
-            bar.buy_volume += buys
-            bar.sell_volume += sells
-            bar.volume += volume
+            if quoted := quotes.get((instrument, second)):
+                if bar.quote_count:
+                    bar.follow(quoted)
+                else:
+                    bar.start_with(quoted)
+            if traded := sums.get((instrument, second)):
+                bar.add_trades(*traded)
 
     def drain(self, run: int) -> list[list[Any]]:
         """Rows of ``BAR_FIELDS`` for every bar that changed since the last call."""
@@ -231,7 +223,21 @@ def _grouped(
     return order.astype(np.int64), starts.astype(np.int64), pairs
 
 
-def _quote_bars(instruments: NDArray[np.int64], rows: Rows) -> Iterable[tuple[int, int, Bar]]:
+def _trade_sums(trades: Rows) -> Iterable[tuple[tuple[int, int], tuple[int, ...]]]:
+    """For each book and second: count, bought, sold, and all."""
+    order, starts, groups = _grouped(trades["instrument_id"], trades["ts_recv"])
+    size, side = trades["size"][order], trades["side"][order]
+    counts = np.diff(np.append(starts, len(order))).tolist()
+    sums = [
+        np.add.reduceat(np.where(wanted, size, 0), starts).tolist()
+        for wanted in (side == b"B", side == b"A", True)
+    ]
+    return zip(groups, zip(counts, *sums, strict=True), strict=True)
+
+
+def _quote_bars(
+    instruments: NDArray[np.int64], rows: Rows
+) -> Iterable[tuple[tuple[int, int], Bar]]:
     order, starts, groups = _grouped(instruments, rows["ts_recv"])
     ends = np.append(starts[1:], len(order)) - 1
     columns: list[list[int]] = []
@@ -248,8 +254,8 @@ def _quote_bars(instruments: NDArray[np.int64], rows: Rows) -> Iterable[tuple[in
         ]
     columns += _spreads(rows["bid_px"][order], rows["ask_px"][order], starts)
     columns.append((ends - starts + 1).tolist())
-    for (instrument, second), *values in zip(groups, *columns, strict=True):
-        yield instrument, second, Bar(*values)
+    for group, *values in zip(groups, *columns, strict=True):
+        yield group, Bar(*values)
 
 
 def _spreads(

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from itertools import pairwise
 
-import msgspec
 import numpy as np
 
 from market.feeds.books.contract import BookImage, BookKey, Books, top_dtype
@@ -28,22 +27,10 @@ from market.feeds.storage.codec import (
 from market.feeds.storage.deriving import Bars, BookRows, row_id, trades_of
 from market.feeds.storage.exactness import Exactness, packed, packed_keys, unpacked
 from market.feeds.storage.partitions import DAY_NS, Partitions, day_of
+from market.feeds.storage.plan import StoragePlan
 from market.feeds.storage.rebuilding import rebuild
 from market.feeds.storage.recovery import open_bars, stored_run
 from market.feeds.storage.tables import Batch, RunState
-
-
-class StoragePlan(msgspec.Struct, frozen=True):
-    """When things are written. All of it may be changed between two starts."""
-
-    segment_records: int = 65_536
-    commit_records: int = 524_288
-    """Most records in one transaction."""
-    commit_s: float = 1.0
-    """How long a record waits for others before it is stored."""
-    snapshot_records: int = 1_000_000
-    snapshot_s: float = 60.0
-    """Full books are stored after so many records, and after so long if there were any."""
 
 
 class Recorder:
@@ -249,8 +236,7 @@ class Recorder:
         exact = self._exactness.exact_rows(records, packed_keys(tops), tops["record"])
         rows = bbo_rows(tops if exact is None else tops[exact], clock)
         trades = trades_of(records, clock, first_id, run, self._rows)
-        self._bars.add_quotes(self._rows.of(packed_keys(rows)), rows)
-        self._bars.add_trades(trades)
+        self._bars.add(self._rows.of(packed_keys(rows)), rows, trades)
         counts = self._batch.day(day)
         counts.trade_count += len(trades)
         if len(trades):

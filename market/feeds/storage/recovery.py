@@ -13,6 +13,11 @@ def stored_run(feed: Feed, number: int) -> StorageRun | None:
     return StorageRun.objects.filter(feed=feed, number=number).first()
 
 
+def last_run(feed: Feed) -> int | None:
+    newest = StorageRun.objects.filter(feed=feed).order_by("-number").first()
+    return newest.number if newest else None
+
+
 def next_places(feed: Feed) -> tuple[int, int]:
     """The number of the next run, and the position of the next record."""
     newest = StorageRun.objects.filter(feed=feed).order_by("-number").first()

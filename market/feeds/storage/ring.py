@@ -13,6 +13,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -20,7 +21,7 @@ import numpy as np
 
 _CONTROL_SIZE: Final = 4_096
 _ALIGNMENT: Final = 64
-_WRITTEN, _RELEASED, _STORED_RECORDS, _CLOSING, _READER, _FAILURES = range(0, 96, 16)
+_WRITTEN, _RELEASED, _STORED, _CLOSING, _READER, _FAILURES = range(0, 96, 16)
 """Places of 8-byte words, each in a cache line of its own."""
 _HEADER: Final = np.dtype(
     [
@@ -113,8 +114,9 @@ class Ring:
         return self.written - self.released
 
     @property
-    def stored_records(self) -> int:
-        return self._words[_STORED_RECORDS]
+    def stored_position(self) -> int:
+        """In the feed: everything before it is stored. 0 until something was."""
+        return self._words[_STORED]
 
     @property
     def is_closing(self) -> bool:
@@ -180,12 +182,10 @@ class Ring:
         )
 
     def oldest_offered_ns(self) -> int | None:
-        """When the oldest entry that is not released was offered; None: there is none.
-
-        For the writer only, which knows that nobody overwrites it.
-        """
-        for entry in self.entries(self.released):
-            return entry.offered_ns
+        """When the oldest entry that is not released was offered; None: there is none."""
+        with suppress(RingDamaged):  # It was stored and overwritten while we looked.
+            for entry in self.entries(self.released):
+                return entry.offered_ns
         return None
 
     # -- reading ------------------------------------------------------------------------------
@@ -209,9 +209,9 @@ class Ring:
                 kind, position, run, count, payload, offered_ns, start_ns, end_ns, detail, at
             )
 
-    def release(self, at: int, stored_records: int) -> None:
+    def release(self, at: int, stored_position: int) -> None:
         """Everything before ``at`` may be overwritten."""
-        self._words[_STORED_RECORDS] = stored_records
+        self._words[_STORED] = stored_position
         self._words[_RELEASED] = at
 
 

@@ -25,7 +25,8 @@ from market.feeds.dbn.records import (
     Records,
 )
 from market.feeds.models import Feed
-from market.feeds.storage.recorder import Recorder, StoragePlan
+from market.feeds.storage.plan import StoragePlan
+from market.feeds.storage.recorder import Recorder
 
 START_NS = 1_700_000_000 * 10**9
 SECOND_NS = 10**9
@@ -55,6 +56,15 @@ class Flow:
         while len(rows) < count:
             rows += self._event(clears)
         return np.array(rows[:count], MBO_DTYPE)
+
+    def pause(self) -> None:
+        """What comes next comes later."""
+        self._now += 1
+
+    def begin_anew(self, key: BookKey) -> Records:
+        """A snapshot, a moment later."""
+        self.pause()
+        return np.array(self._snapshot(key), MBO_DTYPE)
 
     def _event(self, clears: bool) -> list[tuple[Any, ...]]:
         draw = self._random

@@ -1,0 +1,169 @@
+"""The process that stores one feed: ``python -m market.feeds.storage.worker DESCRIPTOR``.
+
+It is started by ``writer.FeedStore``, reads the ring of that descriptor, and gets one line of JSON
+on its standard input, whose end says that the parent is no more. Then it stores what is left in the
+ring, and ends; so it does when the ring is closed.
+"""
+
+import logging
+import os
+import select
+import sys
+import time
+from collections import deque
+from typing import Final
+
+import django
+import msgspec
+
+from market.feeds.storage.plan import StoragePlan
+from market.feeds.storage.ring import Entry, Kind, Ring
+
+POLL_S: Final = 0.05
+"""How often it looks for new records when there are none: nobody wakes it."""
+RETRY_S: Final = 0.5
+ORPHAN_RETRIES: Final = 20
+"""How often it tries to store the rest without a parent."""
+NICENESS: Final = 5
+CONFIG_LIMIT: Final = 1 << 24
+logger = logging.getLogger(__name__)
+
+
+class Config(msgspec.Struct):
+    feed_id: str
+    run: int
+    """The parent's first; each restart of the source makes the next one."""
+    first_position: int
+    database: str
+    """Name of the database, which tests change."""
+    symbols: dict[int, str]
+    plan: StoragePlan
+
+
+def main() -> None:
+    os.nice(NICENESS)
+    config = msgspec.json.decode(_read_line(0), type=Config)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.embedded")
+    django.setup()
+    from django.conf import settings
+    from django.db import connections
+
+    connections[settings.FEEDS_DATABASE].settings_dict["NAME"] = config.database
+    Storing(Ring(int(sys.argv[1])), config).run()
+
+
+class Storing:
+    def __init__(self, ring: Ring, config: Config) -> None:
+        from market.feeds.books.fast import FastBooks, warm_up
+        from market.feeds.models import Feed
+        from market.feeds.storage.recorder import Recorder
+        from market.feeds.storage.recovery import last_run
+
+        warm_up()
+        feed = Feed.objects.get(pk=config.feed_id)
+        self._ring = ring
+        self._recorder = Recorder(feed, config.symbols, FastBooks, config.plan)
+        self._read = ring.released
+        self._open: deque[tuple[int, int]] = deque()
+        """Entries that were taken: where each ends in the ring, and the position after it."""
+        self._stored = config.first_position
+        newest = last_run(feed)
+        if newest is not None and newest >= config.run:
+            self._recorder.resume(newest)
+            logger.info("feed %s: storage resumes at %d", feed, self._recorder.next_position)
+
+    def run(self) -> None:
+        self._ring.reader = os.getpid()
+        is_orphan = False
+        while True:
+            is_orphan = is_orphan or _is_at_end(0)
+            is_last = self._ring.is_closing or is_orphan
+            took = self._take()
+            if self._recorder.is_due() or (is_last and not took):
+                self._commit()
+            if is_last and not took:
+                break
+            if not took:
+                select.select([0] if not is_orphan else [], [], [], POLL_S)
+        logger.info("storage ends at %d", self._stored)
+
+    def _take(self) -> bool:
+        """Takes what is new, but not more than one transaction's worth."""
+        took = False
+        for entry in self._ring.entries(self._read):
+            if not self._is_stored(entry):
+                self._handle(entry)
+            self._read = entry.after
+            self._open.append((entry.after, self._recorder.next_position))
+            took = True
+            if self._recorder.is_due():
+                break
+        return took
+
+    def _is_stored(self, entry: Entry) -> bool:
+        """Whether a process before this one stored it, and ended before it could say so."""
+        end = entry.position + entry.record_count
+        known = self._recorder.next_position
+        return entry.position < known if entry.kind == Kind.IMAGES else end <= known
+
+    def _handle(self, entry: Entry) -> None:
+        import numpy as np
+
+        from market.feeds.dbn.records import MBO_DTYPE
+        from market.feeds.models import StorageGap
+        from market.feeds.storage.codec import unpack_images
+
+        if entry.kind == Kind.RECORDS:
+            records = np.frombuffer(entry.payload, MBO_DTYPE)
+            self._recorder.take(entry.run, entry.position, records)
+        elif entry.kind == Kind.GAP:
+            reason = list(StorageGap.Reason)[entry.detail]
+            span = (entry.start_ns, entry.end_ns) if entry.start_ns else None
+            self._recorder.lose(entry.run, entry.position, entry.record_count, reason, span)
+        elif entry.kind == Kind.IMAGES:
+            self._recorder.replace(unpack_images(bytes(entry.payload)))
+
+    def _commit(self) -> None:
+        """Tries until it is done; the parent ends it if that takes too long. Without a parent it
+        gives up, for nobody would ever end it."""
+        from django.conf import settings
+        from django.db import DatabaseError, InterfaceError, connections
+
+        retries = 0
+        while True:
+            try:
+                self._stored = self._recorder.commit()
+                break
+            except (DatabaseError, InterfaceError) as error:
+                self._ring.failures += 1
+                logger.warning("storing failed, and is tried again: %s", error)
+                connections[settings.FEEDS_DATABASE].close()
+                retries += _is_at_end(0)
+                if retries > ORPHAN_RETRIES:
+                    raise
+                time.sleep(RETRY_S)
+        self._ring.failures = 0
+        at = self._ring.released
+        while self._open and self._open[0][1] <= self._stored:
+            at = self._open.popleft()[0]
+        self._ring.release(at, self._stored)
+
+
+def _read_line(descriptor: int) -> bytes:
+    """Up to the end of the line, byte by byte as it were: nothing after it is taken."""
+    line = b""
+    while not line.endswith(b"\n") and len(line) < CONFIG_LIMIT:
+        piece = os.read(descriptor, 65_536)
+        if not piece:
+            raise SystemExit("the parent ended before it said what to do")
+        line += piece
+    return line
+
+
+def _is_at_end(descriptor: int) -> bool:
+    ready, _, _ = select.select([descriptor], [], [], 0)
+    return bool(ready) and not os.read(descriptor, 65_536)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,319 @@
+"""The door to storage for the process that reads a feed: hands records over, and never waits.
+
+A process of its own stores them. Between the two lies a ring in memory; when it is full, records
+are dropped, counted, and recorded as a gap as soon as there is room again.
+"""
+
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+from django.conf import settings
+from django.db import connections
+
+from market.feeds.books.contract import BookImage
+from market.feeds.dbn.records import Records
+from market.feeds.models import Feed, StorageGap
+from market.feeds.storage.codec import pack_images
+from market.feeds.storage.plan import StoragePlan
+from market.feeds.storage.reading import feed_of
+from market.feeds.storage.recovery import next_places
+from market.feeds.storage.ring import Entry, Kind, Ring
+from orderbook import metrics
+
+logger = logging.getLogger(__name__)
+QUEUE_BYTES: Final = 128 << 20
+"""About 2.4 million records: nearly five seconds of 500,000 a second."""
+MAX_CHUNK_RECORDS: Final = 65_536
+WATCH_S: Final = 0.1
+FIRST_BACKOFF_S: Final = 0.2
+MAX_BACKOFF_S: Final = 10.0
+REASONS: Final = tuple(StorageGap.Reason)
+_NO_PAYLOAD: Final = memoryview(b"")
+
+
+class Lag(NamedTuple):
+    """How far storage is behind. What is queued is not stored yet, and not lost either."""
+
+    queued_records: int
+    queued_bytes: int
+    behind_s: float
+    """Age of the oldest record that is not stored."""
+    dropped_records: int
+    """Since the beginning."""
+    restarts: int
+    """Of the storing process, since the beginning."""
+    failures: int
+    """Times in a row that the database refused or was away; 0 when it works."""
+
+
+class StoreReport(NamedTuple):
+    """What became of everything that was offered."""
+
+    offered_records: int
+    dropped_records: int
+    unstored_records: int
+    """Still queued when the time was up: they are not stored."""
+    restarts: int
+
+    @property
+    def is_whole(self) -> bool:
+        return not (self.dropped_records or self.unstored_records)
+
+
+class _Loss(msgspec.Struct):
+    """Dropped records that no entry tells of yet."""
+
+    run: int
+    position: int
+    record_count: int
+    start_ns: int
+    end_ns: int
+    reason: str
+
+
+class FeedStore:
+    """Stores one feed. ``offer`` and ``resync`` belong to one thread; the rest to any.
+
+    Raises UnknownFeed if the feed has no row.
+    """
+
+    def __init__(
+        self,
+        feed: Feed | str,
+        symbols: Mapping[int, str] | None = None,
+        *,
+        queue_bytes: int = QUEUE_BYTES,
+        plan: StoragePlan | None = None,
+    ) -> None:
+        """``symbols``: by instrument id, for instruments that have no row yet."""
+        self._feed = feed_of(feed)
+        self._symbols = dict(symbols or {})
+        self._plan = plan or StoragePlan()
+        self._ring = Ring.create(queue_bytes)
+        self._first_run, self._first_position = next_places(self._feed)
+        self._run, self._position = self._first_run, self._first_position
+        self._expected: int | None = None
+        """Number that the stream's next record should have."""
+        self._losses: list[_Loss] = []
+        self._offered = self._dropped = self._restarts = 0
+        self._told_dropped = 0
+        self._lost_since_resync = False
+        self._report: StoreReport | None = None
+        self._is_closed = threading.Event()
+        self._child = self._start_child()
+        self._watch = threading.Thread(target=self._watch_child, daemon=True, name="feed-store")
+        self._watch.start()
+
+    # -- handing over -------------------------------------------------------------------------
+
+    def offer(self, records: Records, first_record: int, *, restarted: bool = False) -> bool:
+        """Copies the records, which must be contiguous, and returns at once.
+
+        ``first_record`` is the stream's number of the first of them; records that the stream
+        skipped are recorded as a gap. ``restarted``: the source began again, from empty books; so
+        it did where the number is lower than it should be.
+        False: at least some of them were dropped, and are counted.
+        """
+        if self._expected is None:
+            pass
+        elif restarted or first_record < self._expected:
+            self._run += 1
+        elif first_record > self._expected:
+            self._lose(first_record - self._expected, 0, 0, StorageGap.Reason.STREAM)
+        self._expected = first_record + len(records)
+        self._offered += len(records)
+        offered_ns = time.monotonic_ns()
+        is_whole = True
+        for start in range(0, len(records), MAX_CHUNK_RECORDS):
+            part = records[start : start + MAX_CHUNK_RECORDS]
+            if self._tell_losses(offered_ns) and self._put(part, offered_ns):
+                self._position += len(part)
+                continue
+            is_whole = False
+            self._dropped += len(part)
+            start_ns, end_ns = int(part["ts_recv"][0]), int(part["ts_recv"][-1])
+            self._lose(len(part), start_ns, end_ns, StorageGap.Reason.OVERFLOW)
+        return is_whole
+
+    @property
+    def needs_resync(self) -> bool:
+        """Whether records were lost since the last ``resync``: best prices, bars and books are not
+        stored until then, or until each book begins anew."""
+        return self._lost_since_resync
+
+    def resync(self, images: Iterable[BookImage]) -> bool:
+        """Tells storage how books are after what was offered last; only books that are known.
+        False: there is no room; try again later."""
+        payload = np.frombuffer(pack_images(images), np.uint8)
+        now = time.monotonic_ns()
+        entry = Entry(Kind.IMAGES, self._position, self._run, 0, _NO_PAYLOAD, now)
+        if not (self._tell_losses(now) and self._ring.put(entry, payload)):
+            return False
+        self._lost_since_resync = False
+        return True
+
+    def _put(self, records: Records, offered_ns: int) -> bool:
+        entry = Entry(
+            Kind.RECORDS, self._position, self._run, len(records), _NO_PAYLOAD, offered_ns
+        )
+        return self._ring.put(entry, records.view(np.uint8))
+
+    def _lose(self, count: int, start_ns: int, end_ns: int, reason: str) -> None:
+        self._lost_since_resync = True
+        last = self._losses[-1] if self._losses else None
+        if last is not None and (last.run, last.reason) == (self._run, reason):
+            last.record_count += count
+            last.end_ns = end_ns
+        else:
+            loss = _Loss(self._run, self._position, count, start_ns, end_ns, reason)
+            self._losses.append(loss)
+        self._position += count
+
+    def _tell_losses(self, now_ns: int) -> bool:
+        """Whether every loss is in the ring: only then may something follow it."""
+        while self._losses:
+            loss = self._losses[0]
+            entry = Entry(
+                Kind.GAP,
+                loss.position,
+                loss.run,
+                loss.record_count,
+                _NO_PAYLOAD,
+                now_ns,
+                loss.start_ns,
+                loss.end_ns,
+                [reason.value for reason in REASONS].index(loss.reason),
+            )
+            if not self._ring.put(entry, None):
+                return False
+            self._losses.pop(0)
+        return True
+
+    # -- the storing process ------------------------------------------------------------------
+
+    def lag(self) -> Lag:
+        oldest = self._ring.oldest_offered_ns()
+        stored = max(self._ring.stored_position, self._first_position)
+        return Lag(
+            queued_records=0 if oldest is None else max(0, self._position - stored),
+            queued_bytes=self._ring.queued_bytes,
+            behind_s=0.0 if oldest is None else (time.monotonic_ns() - oldest) / 1e9,
+            dropped_records=self._dropped,
+            restarts=self._restarts,
+            failures=self._ring.failures,
+        )
+
+    @property
+    def pid(self) -> int:
+        """Of the storing process."""
+        return self._child.pid
+
+    def wait_until_ready(self, timeout: float) -> bool:
+        """Whether the storing process has started within so many seconds. Records may be offered
+        before: they wait in the queue."""
+        deadline = time.monotonic() + timeout
+        while self._ring.reader != self._child.pid and time.monotonic() < deadline:
+            time.sleep(WATCH_S / 4)
+        return self._ring.reader == self._child.pid
+
+    def close(self, timeout: float = 60.0) -> StoreReport:
+        """Stores everything that is queued, ends the storing process, and says what became of all
+        records. What is not stored in time is lost, and counted. Again, it says the same."""
+        if self._report is not None:
+            return self._report
+        deadline = time.monotonic() + timeout
+        while not self._tell_losses(time.monotonic_ns()) and time.monotonic() < deadline:
+            time.sleep(WATCH_S)
+        self._ring.finish()
+        while self._ring.queued_bytes and time.monotonic() < deadline:
+            time.sleep(WATCH_S / 4)
+        self._is_closed.set()
+        self._watch.join()
+        self._end_child(max(0.0, deadline - time.monotonic()))
+        unstored = self._unstored()
+        self._tell_metrics()
+        self._ring.close()
+        self._report = StoreReport(self._offered, self._dropped, unstored, self._restarts)
+        return self._report
+
+    def _unstored(self) -> int:
+        """Records in the queue, which nobody takes any more."""
+        stored = self._ring.stored_position
+        return sum(
+            min(entry.record_count, max(0, entry.position + entry.record_count - stored))
+            for entry in self._ring.entries(self._ring.released)
+            if entry.kind == Kind.RECORDS
+        )
+
+    def _start_child(self) -> "subprocess.Popen[bytes]":
+        config = {
+            "feed_id": self._feed.pk,
+            "run": self._first_run,
+            "first_position": self._first_position,
+            "database": str(connections[settings.FEEDS_DATABASE].settings_dict["NAME"]),
+            "symbols": self._symbols,
+            "plan": self._plan,
+        }
+        self._ring.reader = 0
+        child = subprocess.Popen(
+            [sys.executable, "-m", "market.feeds.storage.worker", str(self._ring.descriptor)],
+            stdin=subprocess.PIPE,
+            cwd=Path(settings.BASE_DIR),
+            env={**os.environ, "METRICS_PORT": ""},
+            pass_fds=[self._ring.descriptor],
+            start_new_session=True,
+        )
+        assert child.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.write(msgspec.json.encode(config) + b"\n")
+            child.stdin.flush()
+        return child
+
+    def _end_child(self, timeout: float) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            if self._child.stdin is not None:
+                self._child.stdin.close()
+        try:
+            self._child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+
+    def _watch_child(self) -> None:
+        """Starts another process where one ended; nothing is lost by it unless the ring is full."""
+        backoff_s = FIRST_BACKOFF_S
+        while not self._is_closed.wait(WATCH_S):
+            self._tell_metrics()
+            if self._child.poll() is None:
+                backoff_s = FIRST_BACKOFF_S if self._ring.reader else backoff_s
+                continue
+            if self._ring.is_closing and not self._ring.queued_bytes:
+                continue
+            self._restarts += 1
+            metrics.FEED_STORE_RESTARTS.labels(self._feed.pk).inc()
+            logger.error(
+                "feed %s: the storing process ended with %s and is started again",
+                self._feed.pk,
+                self._child.returncode,
+            )
+            if self._is_closed.wait(backoff_s):
+                return
+            backoff_s = min(2 * backoff_s, MAX_BACKOFF_S)
+            self._child = self._start_child()
+
+    def _tell_metrics(self) -> None:
+        lag, feed = self.lag(), self._feed.pk
+        metrics.FEED_STORE_QUEUED_RECORDS.labels(feed).set(lag.queued_records)
+        metrics.FEED_STORE_BEHIND_SECONDS.labels(feed).set(lag.behind_s)
+        dropped, self._told_dropped = lag.dropped_records - self._told_dropped, lag.dropped_records
+        metrics.FEED_STORE_DROPPED_RECORDS.labels(feed).inc(dropped)
