@@ -62,6 +62,11 @@ class Checker:
         if self._record_count >= self._compare_at:
             self._compare()
 
+    @property
+    def records_to_comparison(self) -> int:
+        """Batches that do not go beyond are compared at the right place. At least 1."""
+        return self._compare_at - self._record_count
+
     def clear(self) -> None:
         """The books were cleared: the feed began again, or lost records."""
         self._records.clear()

@@ -75,16 +75,15 @@ class BookBuilder:
             chosen = np.isin(records["instrument_id"], self._ids)
             records, numbers = records[chosen], numbers[chosen]
         self._note_gaps()
-        self._states.take(records)
-        self._trading.take(records)
         start = 0
-        for cut in [] if self._snapshots is None else self._snapshots.cutter.cuts(records):
-            self._apply(records[start : cut.end])
-            start = cut.end
-            self._write_snapshot(cut.at)
-        self._apply(records[start:])
-        if self._checker is not None:
-            self._checker.take(records, numbers)
+        while start < len(records):
+            end = len(records)
+            if self._checker is not None:
+                end = min(end, start + self._checker.records_to_comparison)
+            self._take(records[start:end])
+            if self._checker is not None:
+                self._checker.take(records[start:end], numbers[start:end])
+            start = end
 
     def status(self, key: BookKey) -> dict[str, Any]:
         """The session's fields of a book: its state, and whether its start is missing."""
@@ -146,11 +145,21 @@ class BookBuilder:
             self._gaps = self._gap_count()
             self._states.gap()
 
+    def _take(self, records: Records) -> None:
+        start = 0
+        for cut in [] if self._snapshots is None else self._snapshots.cutter.cuts(records):
+            self._apply(records[start : cut.end])
+            start = cut.end
+            self._write_snapshot(cut.at)
+        self._apply(records[start:])
+
     def _apply(self, records: Records) -> None:
         if self._mbp10 is not None:
             self._mbp10.apply(records)
         else:
             self._books.apply(records)
+        self._states.take(records)
+        self._trading.take(records)
 
     def _write_snapshot(self, at: int) -> None:
         assert self._snapshots is not None

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from market.feeds.dbn.records import FLAG_LAST, Records
+from market.feeds.dbn.records import FLAG_LAST, FLAG_SNAPSHOT, Records
 
 _UNITS_NS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9}
 
@@ -49,14 +49,15 @@ class Cutter:
         """Records of earlier batches."""
         self._now = 0
         """Greatest ``ts_recv`` of them."""
-        self._is_between_events = True
+        self._last_flags = FLAG_LAST
+        """Of the last record of the batch before."""
         self._due: int | None = None
         """The moment of a snapshot that waits for the end of its event."""
 
     def cuts(self, records: Records) -> list[Cut]:
         if not len(records):
             return []
-        ends = np.flatnonzero(records["flags"] & FLAG_LAST) + 1
+        ends = self._event_ends(records["flags"])
         cuts: dict[int, int] = {}
         due, self._due = self._due, None
         points = self._by_count(len(records)) if self._interval.records else self._by_time(records)
@@ -67,14 +68,22 @@ class Cutter:
             else:
                 cuts[end] = self._taken + end if self._interval.records else at
         self._taken += len(records)
-        self._is_between_events = bool(records["flags"][-1] & FLAG_LAST)
+        self._last_flags = int(records["flags"][-1])
         return [Cut(end, at) for end, at in cuts.items()]
 
-    def _event_end(self, position: int, ends: NDArray[np.intp]) -> int | None:
-        """The first end of an event from ``position`` on, counted in records of the batch."""
-        if position == 0 and self._is_between_events:
-            return 0
-        later = np.searchsorted(ends, max(position, 1))
+    def _event_ends(self, flags: NDArray[np.uint8]) -> NDArray[np.intp]:
+        """How many of the batch's records are taken where an event has just ended. A snapshot of
+        the venue ends with its last record, too."""
+        before = np.concatenate((np.array([self._last_flags], np.uint8), flags))
+        ends = (before & FLAG_LAST) != 0
+        in_snapshot = (before & FLAG_SNAPSHOT) != 0
+        ends[:-1] |= in_snapshot[:-1] & ~in_snapshot[1:]
+        return np.flatnonzero(ends)
+
+    @staticmethod
+    def _event_end(position: int, ends: NDArray[np.intp]) -> int | None:
+        """The first end of an event from ``position`` on."""
+        later = np.searchsorted(ends, position)
         return int(ends[later]) if later < len(ends) else None
 
     def _by_count(self, count: int) -> Iterator[tuple[int, int]]:
