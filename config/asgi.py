@@ -17,6 +17,7 @@ from config.exceptions import error_parts  # noqa: E402
 from config.lifespan import Lifespan  # noqa: E402
 from config.middleware import bind_request_id  # noqa: E402
 from market import routing as market_routing  # noqa: E402
+from market.feeds.serving import routing as feeds_routing  # noqa: E402
 from trading import routing as trading_routing  # noqa: E402
 from trading.hot_routes import OrderRoutes  # noqa: E402
 
@@ -39,6 +40,7 @@ application = ProtocolTypeRouter(
         "websocket": URLRouter(
             [
                 *market_routing.websocket_urlpatterns,
+                *feeds_routing.websocket_urlpatterns,
                 *trading_routing.websocket_urlpatterns,
                 re_path("", no_such_socket),
             ]

@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("config.health_urls")),
     path("", include("accounts.urls")),
     path("", include("market.urls")),
+    path("", include("market.feeds.serving.urls")),
     path("", include("trading.urls")),
     path("accounts/", include("allauth.urls")),
     # One page to change one's password: allauth's, which counts attempts.
@@ -30,5 +31,6 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema", **_OPEN), name="docs"),
     path("api/v1/", include("accounts.api_urls")),
     path("api/v1/", include("market.api_urls")),
+    path("api/v1/", include("market.feeds.serving.api_urls")),
     path("api/v1/", include("trading.api_urls")),
 ]

@@ -1,12 +1,9 @@
 """REST: public market data. No credentials are asked for, and none are looked at."""
 
-import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -17,9 +14,10 @@ from market import current, instruments, selectors, serializers
 from market.current import BookNow
 from market.formatting import Formatter, formatter, market_resource, session_resource, time_text
 from market.instruments import SYMBOL_PATTERN
+from market.parameters import moment, read_moment, read_whole, whole
 from market.replica import MAX_LEVELS
 from market.selectors import MAX_CANDLES, MAX_TRADES
-from market.values import CANDLE_INTERVALS_S, NS_PER_SECOND
+from market.values import CANDLE_INTERVALS_S
 from orderbook.core.events import InstrumentDefined
 from orderbook.errors import InvalidInput
 from orderbook.gateway.schema import ERROR_RESPONSES, error_responses
@@ -28,12 +26,8 @@ DEFAULT_LEVELS = 50
 DEFAULT_TRADES = 50
 DEFAULT_CANDLES = 500
 MAX_TRADE_ID = 2**63 - 1
-LATEST = datetime(2200, 1, 1, tzinfo=UTC)
-"""Nanoseconds of later moments do not fit the tables."""
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 _Method = TypeVar("_Method", bound=Callable[..., Response])
-_NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 _SYMBOL = OpenApiParameter(
     "symbol", {"type": "string", "pattern": SYMBOL_PATTERN}, OpenApiParameter.PATH
 )
@@ -49,49 +43,6 @@ def _documented(
         parameters=[_SYMBOL, *parameters],
         responses={200: answer, **ERROR_RESPONSES, **error_responses(404)},
     )
-
-
-def _whole(name: str, low: int, high: int, default: int | None, text: str) -> OpenApiParameter:
-    schema: dict[str, Any] = {"type": "integer", "minimum": low, "maximum": high}
-    if default is not None:
-        schema["default"] = default
-    return OpenApiParameter(name, schema, description=text)
-
-
-def _moment(name: str, text: str) -> OpenApiParameter:
-    return OpenApiParameter(name, {"type": "string", "format": "date-time"}, description=text)
-
-
-def _read_whole(
-    request: Request, name: str, low: int, high: int, default: int | None
-) -> int | None:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if not _NUMBER.fullmatch(text) or not low <= int(text) <= high:
-        raise InvalidInput(f"{name} must be a whole number from {low} to {high}.", field=name)
-    return int(text)
-
-
-def _read_moment(request: Request, name: str) -> int | None:
-    """Nanoseconds since the epoch; a moment without an offset is UTC.
-
-    Moments before 1970 and after 2200 are as good as those: there are no candles beyond.
-    """
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise InvalidInput(
-            f"{name} must be a moment in ISO 8601 such as 2026-01-31T12:00:00Z.", field=name
-        )
-    moment = moment.replace(tzinfo=moment.tzinfo or UTC)
-    since = min(max(moment, EARLIEST), LATEST) - EARLIEST
-    return (since.days * 86_400 + since.seconds) * NS_PER_SECOND + since.microseconds * 1_000
 
 
 class PublicView(APIView):
@@ -139,11 +90,11 @@ class MarketView(PublicView):
 class BookView(PublicView):
     @_documented(
         serializers.BookSerializer,
-        _whole("levels", 1, MAX_LEVELS, DEFAULT_LEVELS, "Most levels of each side."),
+        whole("levels", 1, MAX_LEVELS, DEFAULT_LEVELS, "Most levels of each side."),
         summary="Depth by price level",
     )
     def get(self, request: Request, symbol: str) -> Response:
-        levels = _read_whole(request, "levels", 1, MAX_LEVELS, DEFAULT_LEVELS)
+        levels = read_whole(request, "levels", 1, MAX_LEVELS, DEFAULT_LEVELS)
         assert levels is not None
         _, text = self.instrument(symbol)
         book = current.book(symbol, levels)
@@ -177,13 +128,13 @@ class BestPricesView(PublicView):
 class TradesView(PublicView):
     @_documented(
         serializers.PublicTradeListSerializer,
-        _whole("limit", 1, MAX_TRADES, DEFAULT_TRADES, "Most trades."),
-        _whole("before", 1, MAX_TRADE_ID, None, "Only trades older than the one with this id."),
+        whole("limit", 1, MAX_TRADES, DEFAULT_TRADES, "Most trades."),
+        whole("before", 1, MAX_TRADE_ID, None, "Only trades older than the one with this id."),
         summary="Trades, newest first",
     )
     def get(self, request: Request, symbol: str) -> Response:
-        limit = _read_whole(request, "limit", 1, MAX_TRADES, DEFAULT_TRADES)
-        before = _read_whole(request, "before", 1, MAX_TRADE_ID, None)
+        limit = read_whole(request, "limit", 1, MAX_TRADES, DEFAULT_TRADES)
+        before = read_whole(request, "before", 1, MAX_TRADE_ID, None)
         assert limit is not None
         _, text = self.instrument(symbol)
         found = current.trades(symbol, limit, before)
@@ -204,9 +155,9 @@ class CandlesView(PublicView):
             "interval",
             {"type": "string", "enum": list(CANDLE_INTERVALS_S), "default": "1m"},
         ),
-        _moment("start", "Only candles that begin then or later."),
-        _moment("end", "Only candles that begin before."),
-        _whole("limit", 1, MAX_CANDLES, DEFAULT_CANDLES, "Most candles; the newest are given."),
+        moment("start", "Only candles that begin then or later."),
+        moment("end", "Only candles that begin before."),
+        whole("limit", 1, MAX_CANDLES, DEFAULT_CANDLES, "Most candles; the newest are given."),
         summary="Candles, oldest first; intervals without a trade are left out",
     )
     def get(self, request: Request, symbol: str) -> Response:
@@ -214,8 +165,8 @@ class CandlesView(PublicView):
         if interval not in CANDLE_INTERVALS_S:
             allowed = ", ".join(CANDLE_INTERVALS_S)
             raise InvalidInput(f"interval must be one of {allowed}.", field="interval")
-        start_ns, end_ns = _read_moment(request, "start"), _read_moment(request, "end")
-        limit = _read_whole(request, "limit", 1, MAX_CANDLES, DEFAULT_CANDLES)
+        start_ns, end_ns = read_moment(request, "start"), read_moment(request, "end")
+        limit = read_whole(request, "limit", 1, MAX_CANDLES, DEFAULT_CANDLES)
         assert limit is not None
         _, text = self.instrument(symbol)
         bars = selectors.candles(

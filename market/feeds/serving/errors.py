@@ -46,3 +46,10 @@ class FeedNotLive(FeedError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     message = "Nothing reads this feed now; ask with at= for what is stored of it."
     retry_after_s = 5
+
+
+class FeedIsRead(FeedError):
+    """Two processes would store and publish the same feed."""
+
+    code = "feed_is_read"
+    status = HTTPStatus.CONFLICT

@@ -80,7 +80,7 @@ class BookState(Struct, frozen=True, array_like=True, tag=True):
     ts_event: int
     sequence: int
     state: str
-    """See ``BOOK_STATES``."""
+    """init, syncing, live or gap: see ``market.feeds.states.FeedState``."""
     is_cold_start: bool
     """Its first record was neither a clear nor of a snapshot: orders from before are missing."""
     is_crossed: bool
@@ -124,7 +124,7 @@ class FeedStats(Struct, frozen=True, array_like=True, tag=True):
     crossed_count: int
     """Books whose newest state is crossed."""
     gap_count: int
-    """Books that wait for a clear or a snapshot because frames were lost."""
+    """How often frames were lost for good."""
     restart_count: int
     anomalies: dict[str, int]
     recent: LatencyStats

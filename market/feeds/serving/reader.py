@@ -6,12 +6,12 @@ to storage and to the publication.
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
 import msgspec
 
-from market.feeds.books.contract import BookKey, Books
+from market.feeds.books.contract import BookImage, BookKey, Books
 from market.feeds.dbn.records import Records
 from market.feeds.serving.guarded import GuardedBooks
 from market.feeds.serving.latency import Latencies
@@ -25,35 +25,36 @@ from market.feeds.serving.messages import (
     StorageStats,
 )
 from market.feeds.serving.tape import Tape
+from market.feeds.session import Batch
+from market.feeds.states import BookStatus, FeedState
 
 TOP_DEPTH: Final = 10
+RESYNC_EVERY_NS: Final = 10**9
+RESYNC_BELOW_BYTES: Final = 16 << 20
+_UNKNOWN: Final = BookStatus(FeedState.INIT, cold_start=False)
 RATE_WINDOW_NS: Final = 2 * 10**9
 NS_PER_US: Final = 1_000
-
-
-class ReadBatch(Protocol):
-    """What a session hands over; the records are valid until the next call."""
-
-    records: Records
-    first_record: int
-    send_ns: int
-    """Scheduled; 0 where the source has no times of sending, such as a file."""
-    restarted: bool
 
 
 class ReadSession(Protocol):
     """The part of a session that is asked about its books; any thread may ask."""
 
-    def state_of(self, key: BookKey) -> str: ...
+    gap_count: int
 
-    def is_cold_start(self, key: BookKey) -> bool: ...
+    def status(self, key: BookKey) -> BookStatus: ...
 
-    @property
-    def gap_count(self) -> int: ...
+    def symbol(self, key: BookKey) -> str | None: ...
 
 
 class Store(Protocol):
-    def offer(self, records: Records, first_record: int) -> bool: ...
+    """Of ``market.feeds.storage.writer.FeedStore`` what is used here."""
+
+    def offer(self, records: Records, first_record: int, *, restarted: bool = False) -> bool: ...
+
+    @property
+    def needs_resync(self) -> bool: ...
+
+    def resync(self, images: Iterable[BookImage]) -> bool: ...
 
     def lag(self) -> Any: ...
 
@@ -65,14 +66,12 @@ class FeedReader:
         self,
         feed_id: str,
         books: GuardedBooks,
-        symbols: Mapping[BookKey, str],
-        store: Store | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.feed_id = feed_id
         self._books = books
-        self._symbols = symbols
-        self._store = store
+        self._store: Store | None = None
+        self._resync_ns = 0
         self._clock_ns = clock_ns
         self._lock = threading.Lock()
         """Guards what both threads use: changed books, trades, tops, latencies."""
@@ -80,7 +79,6 @@ class FeedReader:
         self._tape = Tape()
         self._latencies = Latencies()
         self._crossed: set[BookKey] = set()
-        self._seen: set[BookKey] = set()
         self._names: list[InstrumentName] = []
         self._rate = _Rate()
         self.started_ns = clock_ns()
@@ -93,13 +91,13 @@ class FeedReader:
 
     # -- the receiving thread -----------------------------------------------------------------
 
-    def on_batch(self, batch: ReadBatch) -> None:
+    def on_batch(self, batch: Batch) -> None:
         records = batch.records
         changed = self._books.changed()
         tops = self._books.read(lambda books: [_top(books, key) for key in changed])
         now_ns = self._clock_ns()
         if self._store is not None and len(records):
-            self._store.offer(records, batch.first_record)
+            self._offer(self._store, batch, now_ns)
         with self._lock:
             self.state = "live"
             self.record_count += len(records)
@@ -117,6 +115,17 @@ class FeedReader:
                 self.tops[key] = top
                 (self._crossed.add if is_crossed else self._crossed.discard)(key)
 
+    def _offer(self, store: Store, batch: Batch, now_ns: int) -> None:
+        """Where storage lost records it is told how the books are, once it has room."""
+        store.offer(batch.records, batch.first_record, restarted=batch.restarted)
+        if store.needs_resync and now_ns - self._resync_ns > RESYNC_EVERY_NS:
+            self._resync_ns = now_ns
+            if store.lag().queued_bytes < RESYNC_BELOW_BYTES:
+                self._books.read(lambda books: store.resync(map(books.image, books.keys())))
+
+    def use_store(self, store: Store | None) -> None:
+        self._store = store
+
     def finish(self, state: str, text: str = "") -> None:
         """The source came to an end, or failed."""
         with self._lock:
@@ -128,17 +137,17 @@ class FeedReader:
         return Hello(VERSION, self.feed_id, self.started_ns, self.instruments())
 
     def instruments(self) -> list[InstrumentName]:
-        """Those that the source names, and those that it does not but has records of."""
+        """Those that there were records of, by symbol."""
         with self._lock:
-            keys = self.tops.keys() | self._symbols.keys()
-            if keys != self._seen:
-                self._seen = keys
-                names = [
-                    InstrumentName(*key, self._symbols.get(key, str(key.instrument_id)))
-                    for key in keys
-                ]
+            if len(self.tops) != len(self._names):
+                names = [InstrumentName(*key, self._symbol(key)) for key in self.tops]
                 self._names = sorted(names, key=lambda name: (name.symbol, name.publisher_id))
             return self._names
+
+    def _symbol(self, key: BookKey) -> str:
+        """Without a name, the instrument's number stands for it."""
+        name = self.session.symbol(key) if self.session else None
+        return name or str(key.instrument_id)
 
     def take_changed(self) -> set[BookKey]:
         with self._lock:
@@ -155,7 +164,7 @@ class FeedReader:
         with self._lock:
             tape = self._tape.book(key)
             trades, sums, record_count = tape.messages(), tape.sums(), self.record_count
-        session = self.session
+        status = self.session.status(key) if self.session else _UNKNOWN
         return BookState(
             *key,
             update_id,
@@ -163,8 +172,8 @@ class FeedReader:
             head.ts_recv,
             head.ts_event,
             head.sequence,
-            session.state_of(key) if session else "live",
-            session.is_cold_start(key) if session else False,
+            str(status.state),
+            status.cold_start,
             bool(bids and asks and bids[0].price >= asks[0].price),
             bids,
             asks,

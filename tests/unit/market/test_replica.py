@@ -6,8 +6,9 @@ import pytest
 from msgspec import structs
 
 from market import instruments, replica, symbol_state
-from market.replica import MarketChange, MarketHub
+from market.replica import MarketHub
 from market.rolling import RollingTicker
+from market.source import MarketChange
 from market.values import BookLevel, MarketSession
 from orderbook.core.events import AuctionIndicated, AuctionUncrossed, PhaseChanged
 from orderbook.core.units import InstrumentStatus, PhaseReason

@@ -13,7 +13,7 @@ from channels.testing import WebsocketCommunicator
 from market import stream, stream_channels, stream_public
 from market.errors import AuthenticationNeeded
 from market.stream import StreamConsumer
-from market.stream_channels import Channel, Identity
+from market.stream_channels import MAX_CHANNEL_NAME_LENGTH, Channel, Identity
 from orderbook.core.events import AuctionIndicated, AuctionUncrossed, PhaseChanged
 from orderbook.core.units import InstrumentStatus, PhaseReason
 from orderbook.errors import VenueError
@@ -271,7 +271,7 @@ async def test_nobody_listens_to_the_hub_once_all_have_left(clients, hub):
         ({"op": "subscribe", "channels": ["depth@btc-usdt"]}, "unknown_symbol"),
         ({"op": "subscribe", "channels": ["depth@BTC-USDT\x00"]}, "unknown_symbol"),
         ({"op": "subscribe", "channels": ["depth@"]}, "unknown_symbol"),
-        ({"op": "subscribe", "channels": ["x" * 49]}, "invalid_message"),
+        ({"op": "subscribe", "channels": ["x" * (MAX_CHANNEL_NAME_LENGTH + 1)]}, "invalid_message"),
         ({"op": "unsubscribe", "channels": [DEPTH]}, "not_subscribed"),
     ],
 )

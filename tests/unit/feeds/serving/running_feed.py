@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,8 @@ from market.feeds.dbn.records import (
 from market.feeds.serving.guarded import GuardedBooks
 from market.feeds.serving.publication import Publication
 from market.feeds.serving.reader import FeedReader
+from market.feeds.session import Batch
+from market.feeds.states import BookStatus, StateTracker
 
 FEED_ID = "cme-es"
 KEY = BookKey(1, 17)
@@ -54,7 +55,10 @@ def records(*rows: Any) -> Records:
 class RunningFeed:
     def __init__(self, feed_id: str = FEED_ID, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self.books = GuardedBooks(PlainBooks())
-        self.reader = FeedReader(feed_id, self.books, {KEY: SYMBOL}, clock_ns=clock_ns)
+        self.reader = FeedReader(feed_id, self.books, clock_ns=clock_ns)
+        self.reader.session = self
+        self.gap_count = 0
+        self._states = StateTracker()
         self.publication = Publication(self.reader)
         self.address = ""
         self._next_record = 0
@@ -62,6 +66,12 @@ class RunningFeed:
     def start(self) -> "RunningFeed":
         self.address = self.publication.start()
         return self
+
+    def status(self, key: BookKey) -> BookStatus:
+        return self._states.status(key)
+
+    def symbol(self, key: BookKey) -> str | None:
+        return SYMBOL if key == KEY else None
 
     def stop(self) -> None:
         self.publication.stop()
@@ -71,13 +81,6 @@ class RunningFeed:
             self.books.clear()
         batch = records(*rows)
         self.books.apply(batch)
-        self.reader.on_batch(
-            SimpleNamespace(
-                records=batch,
-                first_record=self._next_record,
-                send_ns=send_ns,
-                receive_ns=0,
-                restarted=restarted,
-            )
-        )
+        self._states.take(batch)
+        self.reader.on_batch(Batch(batch, self._next_record, send_ns, 0, restarted, False))
         self._next_record += len(batch)
