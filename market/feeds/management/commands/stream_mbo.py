@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -122,6 +123,10 @@ class Command(BaseCommand):
                 self._stream_market(options, limits)
             else:
                 self._stream_files(options, limits)
+        except DatabaseError as error:
+            raise CommandError(
+                f"The venue's database cannot be read: {error}", returncode=2
+            ) from error
         except OSError as error:
             where = f"{options['host']}:{options['port']}"
             raise CommandError(f"{where}: {error.strerror or error}", returncode=2) from error
