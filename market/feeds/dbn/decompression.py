@@ -6,6 +6,7 @@ from typing import Final
 
 import zstandard
 
+from market.feeds.dbn.mapping import Release
 from market.feeds.dbn.metadata import Damage
 
 ZSTD_MAGIC: Final = bytes.fromhex("28b52ffd")
@@ -23,7 +24,9 @@ def decompressed(data: mmap.mmap) -> Iterator[bytes]:
     decompressor = zstandard.ZstdDecompressor()
     frame = decompressor.decompressobj()
     position = frame_start = 0
+    release = Release(data, 0)
     while position < len(data):
+        release.behind(position)
         chunk = data[position : position + _INPUT_BYTES]
         try:
             piece = frame.decompress(chunk)

@@ -7,7 +7,6 @@ are given, then BadFile is raised. Only a plain file cut exactly between two rec
 between two frames, cannot be told from a shorter one: the format has no count of its records.
 """
 
-import io
 import mmap
 import threading
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from market.feeds.dbn.decompression import ZSTD_MAGIC, CompressionDamage, decompressed
+from market.feeds.dbn.mapping import Release, open_map
 from market.feeds.dbn.metadata import (
     MBO_SCHEMA,
     MIXED_SCHEMA,
@@ -31,8 +31,6 @@ from market.feeds.dbn.scanning import Scanner, Taken
 from market.feeds.errors import BadFile
 
 BATCH_RECORDS: Final = 65_536
-_RELEASE_BYTES: Final = 32 << 20
-"""So much of a map is kept in memory behind what is being read."""
 
 
 def open_dbn(path: Path | str) -> "DbnFile":
@@ -59,7 +57,7 @@ class DbnFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._map = _open_map(path)
+        self._map = open_map(path)
         self._compressed = self._map[:4] == ZSTD_MAGIC
         try:
             self.metadata_bytes = self._head()
@@ -155,10 +153,10 @@ class DbnFile:
 
     def _mapped(self, size: int, start: int) -> Iterator[Records]:
         number = min(start, (self._uniform_to - self._body) // self._scanner.step)
-        position = released = self._body + number * self._scanner.step
+        position = self._body + number * self._scanner.step
+        release = Release(self._map, position)
         while position < len(self._map):
-            if position - released > 2 * _RELEASE_BYTES:
-                released = self._release(released, position - _RELEASE_BYTES)
+            release.behind(position)
             taken = self._take(self._map, position, size)
             if taken.position == position:
                 raise Damage("ends within a record", position)
@@ -201,29 +199,11 @@ class DbnFile:
             self._uniform_to = end
         return taken
 
-    def _release(self, begin: int, end: int) -> int:
-        """Lets the pages between two offsets go; whoever still holds views of them reads them
-        again."""
-        begin, end = begin - begin % mmap.PAGESIZE, end - end % mmap.PAGESIZE
-        with suppress(OSError, ValueError):
-            self._map.madvise(mmap.MADV_DONTNEED, begin, end - begin)
-        return end
-
     def _bad(self, damage: Damage) -> BadFile:
         where = f"byte {damage.offset}"
         if self._compressed and not isinstance(damage, CompressionDamage):
             where += " of the decompressed data"
         return BadFile(f"{self.path.name} {damage.what}, at {where}.")
-
-
-def _open_map(path: Path) -> mmap.mmap:
-    try:
-        with path.open("rb") as file:
-            if not file.seek(0, io.SEEK_END):
-                raise BadFile(f"{path.name} is empty, at byte 0.")
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        raise BadFile(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def _blocks(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:

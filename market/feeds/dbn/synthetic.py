@@ -14,16 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.feeds.dbn.records import MBO_DTYPE, PRICE_UNITS, Records
-from market.feeds.dbn.simulation import (
+from market.feeds.dbn.simulation import CHUNK_RECORDS, LONGEST_EVENT, fill
+from market.feeds.dbn.simulation_layout import (
     BOOK_DTYPE,
-    CHUNK_RECORDS,
     LEVEL_DTYPE,
-    LONGEST_EVENT,
     ORDER_DTYPE,
     RULES_DTYPE,
     STATE_DTYPE,
     World,
-    fill,
 )
 
 Ladder = Literal["narrow", "wide"]
