@@ -4,7 +4,7 @@ The first use of a kernel on a machine compiles it, which takes a while; ``warm_
 progress. Nothing here is imported by processes that serve the web.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from secrets import randbits
 from typing import Any, NamedTuple
 
@@ -23,12 +23,6 @@ from market.feeds.books.contract import (
     top_dtype,
 )
 from market.feeds.dbn.records import ADD, BID, MBO_DTYPE, NO_PRICE, Records
-
-ROW_BYTES = 1 << 18
-"""Of rows that are written at a time, so that they are still in the cache when they are read."""
-_HEAD_FIELDS = ("publisher_id", "instrument_id", "ts_recv", "ts_event", "sequence", "flags")
-_TOP_FIELDS = ("bid_px", "bid_sz", "bid_ct", "ask_px", "ask_sz", "ask_ct")
-_NO_LINES: NDArray[np.int64] = np.zeros((1, 6), np.int64)
 
 
 class Warmth(NamedTuple):
@@ -69,31 +63,24 @@ class FastBooks:
         )
         self._index: dict[BookKey, int] = {}
         self._record_count = 0
-        self._lines: dict[int, NDArray[np.int64]] = {}
-        """By depth, each book's last row: prices, sizes and counts of bids, then of asks."""
+        self._lines = {0: _empty_lines(0, 0)}
+        """By depth, each side's part of the last row: prices, sizes, counts."""
         self._followed_depth = 0
 
     def apply(self, records: Records) -> None:
-        records = _readable(records)
-        for _count in self._run(records, 0, _NO_LINES):
-            pass
-        self._record_count += len(records)
+        self._run(_readable(records), 0, _NO_ROWS)
 
     def apply_with_top(self, records: Records, depth: int, out: NDArray[np.void]) -> int:
+        """``out`` has to be contiguous."""
         if depth < 1 or out.dtype != top_dtype(depth):
             raise ValueError("The rows are not of the type for this depth of at least 1.")
         if len(out) < len(records):
             raise ValueError("There may be more rows than there is room for.")
         records = _readable(records)
+        if not len(records):
+            return 0
         self._follow(depth)
-        width = 1 + 6 * depth
-        rows = np.empty((max(16, ROW_BYTES // (8 * width)), width), np.int64)
-        total = 0
-        for count in self._run(records, depth, rows):
-            _write_rows(out[total : total + count], rows[:count], records, depth)
-            total += count
-        self._record_count += len(records)
-        return total
+        return self._run(records, depth, _rows(out, depth))
 
     def clear(self) -> None:
         tables = self._tables
@@ -104,7 +91,8 @@ class FastBooks:
         tables.node_buckets[:] = 0
         tables.sides["entry"] = 0
         tables.sides["level_count"] = 0
-        for name in ("in_snapshot", "changed", "stale"):
+        tables.sides["stale"] = 1
+        for name in ("in_snapshot", "changed"):
             tables.books[name][: control[layout.BOOKS_USED]] = 1
 
     def keys(self) -> list[BookKey]:
@@ -168,17 +156,16 @@ class FastBooks:
         tables = sum(table.nbytes for table in self._tables)
         return int(tables + sum(lines.nbytes for lines in self._lines.values()))
 
-    def _run(self, records: Records, depth: int, rows: NDArray[np.int64]) -> Iterator[int]:
-        """Applies all records, with a halt whenever ``rows`` are full; how many are filled."""
-        start = 0
+    def _run(self, records: Records, depth: int, rows: layout.Rows) -> int:
+        """How many rows were written: none with a depth of 0."""
+        start = count = 0
         while True:
-            lines = self._lines[depth] if depth else _NO_LINES
             start, count, missing = kernels.apply_records(
-                self._tables, records, start, depth, lines, rows
+                self._tables, records, start, self._lines[depth], rows, count
             )
-            yield count
             if missing == kernels.DONE:
-                return
+                self._record_count += len(records)
+                return count
             self._grow(missing)
 
     def _grow(self, missing: int) -> None:
@@ -193,9 +180,8 @@ class FastBooks:
             books, sides = _doubled(tables.books), _doubled(tables.sides)
             tables = tables._replace(books=books, sides=sides, book_table=_buckets(2 * len(books)))
             for depth, lines in self._lines.items():
-                self._lines[depth] = np.concatenate([lines, _empty_lines(len(lines), depth)])
-        else:
-            return
+                if depth:
+                    self._lines[depth] = np.concatenate([lines, _empty_lines(len(lines), depth)])
         self._tables = tables
         kernels.rebuild(
             tables,
@@ -206,11 +192,11 @@ class FastBooks:
 
     def _follow(self, depth: int) -> None:
         """From now on the tops of this depth are those that are looked at."""
-        books = self._tables.books
+        sides = self._tables.sides
         if depth not in self._lines:
-            self._lines[depth] = _empty_lines(len(books), depth)
+            self._lines[depth] = _empty_lines(len(sides), depth)
         if depth != self._followed_depth:
-            books["stale"] = 1
+            sides["stale"] = 1
             self._followed_depth = depth
 
     def _known(self) -> dict[BookKey, int]:
@@ -282,21 +268,26 @@ def _doubled(table: NDArray[np.void]) -> NDArray[np.void]:
 
 
 def _empty_lines(length: int, depth: int) -> NDArray[np.int64]:
-    lines = np.zeros((length, 2, 3, depth), np.int64)
-    lines[:, :, 0] = NO_PRICE
-    return lines.reshape(length, 6 * depth)
+    lines = np.zeros((length, 3, depth), np.int64)
+    lines[:, 0] = NO_PRICE
+    return lines
+
+
+def _rows(out: NDArray[np.void], depth: int) -> layout.Rows:
+    """Views of ``out`` whose types do not depend on its depth: each would be compiled for anew."""
+    stride, side_bytes = out.itemsize, 20 * depth
+    offset = layout.ROW_HEAD_DTYPE.itemsize
+    shape, strides = (len(out), 2, depth), (stride, side_bytes)
+    return layout.Rows(
+        np.ndarray(len(out), layout.ROW_HEAD_DTYPE, out, 0, (stride,)),
+        np.ndarray(shape, np.int64, out, offset, (*strides, 8)),
+        np.ndarray(shape, np.uint64, out, offset + 8 * depth, (*strides, 8)),
+        np.ndarray(shape, np.uint32, out, offset + 16 * depth, (*strides, 4)),
+    )
 
 
 def _book_key(key: int) -> BookKey:
     return BookKey(key >> 32, key & 0xFFFF_FFFF)
 
 
-def _write_rows(
-    out: NDArray[np.void], rows: NDArray[np.int64], records: Records, depth: int
-) -> None:
-    chosen = records[rows[:, 0]]
-    out["record"] = rows[:, 0]
-    for name in _HEAD_FIELDS:
-        out[name] = chosen[name]
-    for place, name in enumerate(_TOP_FIELDS):
-        out[name] = rows[:, 1 + place * depth : 1 + (place + 1) * depth]
+_NO_ROWS = _rows(np.zeros(2, top_dtype(1)), 1)

@@ -97,7 +97,8 @@ def find_book(tables: Tables, key: Any) -> Any:
     tables.control[BOOKS_USED] += 1
     table[slot] = index + 1
     tables.books[index].key = key
-    tables.books[index].stale = 1
-    tables.sides[np.uint32(2 * index)].bound = LAST_RANK
-    tables.sides[np.uint32(2 * index + 1)].bound = LAST_RANK
+    for half in range(2):
+        side = tables.sides[np.uint32(2 * index + half)]
+        side.bound = LAST_RANK
+        side.stale = 1
     return index

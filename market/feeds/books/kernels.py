@@ -14,6 +14,7 @@ from market.feeds.books.layout import (
     ORDERS_USED,
     SPARE_NODES,
     UNHASHED,
+    Rows,
     Tables,
 )
 from market.feeds.books.queues import empty_book, empty_side, join_level, leave_level, touch
@@ -45,7 +46,7 @@ ZERO_SIZE = ANOMALIES.index(Anomaly.ZERO_SIZE)
 NO_SIDE = ANOMALIES.index(Anomaly.NO_SIDE)
 UNKNOWN_ACTION = ANOMALIES.index(Anomaly.UNKNOWN_ACTION)
 
-DONE, MORE_ORDERS, MORE_NODES, MORE_BOOKS, ROWS_FULL = range(5)
+DONE, MORE_ORDERS, MORE_NODES, MORE_BOOKS = range(4)
 """Why ``apply_records`` returned."""
 
 NOTHING, RESIZE, REMOVE, MOVE, INSERT, INSERT_ANONYMOUS = range(6)
@@ -73,7 +74,6 @@ def judge_add(tables: Tables, book: Any, record: Any) -> Any:
         tables.counters[ZERO_SIZE] += 1
         return NOTHING, nobody
     if replaces:
-        tables.books[book].stale = 1
         empty_side(tables, np.uint32(2 * book + (record.side == ASK)))
         if record.price == NO_PRICE or record.size == 0:
             return NOTHING, nobody
@@ -153,13 +153,13 @@ def judge(tables: Tables, book: Any, record: Any) -> Any:
 
 
 @part
-def resize(tables: Tables, book: Any, index: Any, record: Any) -> None:
+def resize(tables: Tables, index: Any, record: Any) -> None:
     order = tables.orders[index]
     size = record.size
     if record.action == CANCEL:
         size = np.uint32(order.size - size)
     level = tables.nodes[order.level]
-    touch(tables, book, level.side, level.rank)
+    touch(tables, level.side, level.rank)
     level.size += np.uint64(size) - np.uint64(order.size)
     order.size = size
 
@@ -171,11 +171,11 @@ def change(tables: Tables, book: Any, record: Any) -> None:
     if deed == NOTHING:
         return
     if deed == RESIZE:
-        resize(tables, book, index, record)
+        resize(tables, index, record)
         return
     if deed in (REMOVE, MOVE):
         level = tables.nodes[tables.orders[index].level]
-        touch(tables, book, level.side, level.rank)
+        touch(tables, level.side, level.rank)
         leave_level(tables, index)
         if deed == REMOVE:
             free_order(tables, index)
@@ -185,37 +185,62 @@ def change(tables: Tables, book: Any, record: Any) -> None:
         index = new_order(tables, owner, record.order_id)
     side = np.uint32(2 * book + (record.side == ASK))
     rank = record.price if record.side == ASK else ~record.price
-    touch(tables, book, side, rank)
+    touch(tables, side, rank)
     join_level(tables, index, side, rank, record.size)
 
 
 @part
-def update_top(tables: Tables, book: Any, depth: Any, top: Any) -> Any:
-    """Writes the best levels into ``top``: six times ``depth``. Returns whether it was otherwise.
+def update_line(tables: Tables, side: Any, line: Any) -> Any:
+    """Writes a side's best levels into ``line``. Returns whether it was otherwise.
 
-    Where a side has more levels than that, what happens behind them is of no interest from now on.
+    Where there are more levels than that, what happens behind them is of no interest from now on.
     """
+    state = tables.sides[side]
+    found = tables.nodes[state.entry].next if state.entry != 0 else np.uint32(0)
+    bound = np.int64(LAST_RANK)
+    differs = False
+    for place in range(line.shape[1]):
+        price, size, count = np.int64(NO_PRICE), np.int64(0), np.int64(0)
+        bound = np.int64(LAST_RANK)
+        if found != 0:
+            level = tables.nodes[found]
+            bound = level.rank
+            price = bound if side & 1 else ~bound
+            size, count = np.int64(level.size), np.int64(level.count)
+            found = level.next
+        differs |= (line[0, place] != price) | (line[1, place] != size) | (line[2, place] != count)
+        line[0, place], line[1, place], line[2, place] = price, size, count
+    state.bound = bound
+    state.stale = 0
+    return differs
+
+
+@part
+def update_top(tables: Tables, book: Any, lines: Any) -> Any:
     differs = False
     for half in range(2):
         side = np.uint32(2 * book + half)
-        entry = tables.sides[side].entry
-        found = tables.nodes[entry].next if entry != 0 else np.uint32(0)
-        bound = np.int64(LAST_RANK)
-        for place in range(half * 3 * depth, half * 3 * depth + depth):
-            price, size, count = np.int64(NO_PRICE), np.int64(0), np.int64(0)
-            bound = np.int64(LAST_RANK)
-            if found != 0:
-                level = tables.nodes[found]
-                bound = level.rank
-                price = bound if half == 1 else ~bound
-                size, count = np.int64(level.size), np.int64(level.count)
-                found = level.next
-            differs |= top[place] != price
-            differs |= (top[place + depth] != size) | (top[place + 2 * depth] != count)
-            top[place], top[place + depth], top[place + 2 * depth] = price, size, count
-        tables.sides[side].bound = bound
-    tables.books[book].stale = 0
+        if tables.sides[side].stale != 0:
+            differs |= update_line(tables, side, lines[side])
     return differs
+
+
+@part
+def write_row(rows: Rows, row: Any, index: Any, record: Any, lines: Any, book: Any) -> None:
+    head = rows.heads[row]
+    head.record = index
+    head.publisher_id = record.publisher_id
+    head.instrument_id = record.instrument_id
+    head.ts_recv = record.ts_recv
+    head.ts_event = record.ts_event
+    head.sequence = record.sequence
+    head.flags = record.flags
+    for half in range(2):
+        line = lines[np.uint32(2 * book + half)]
+        for place in range(line.shape[1]):
+            rows.prices[row, half, place] = line[0, place]
+            rows.sizes[row, half, place] = line[1, place]
+            rows.counts[row, half, place] = line[2, place]
 
 
 @part
@@ -243,19 +268,16 @@ def shortage(tables: Tables) -> Any:
 
 @kernel
 def apply_records(
-    tables: Tables, records: Records, start: int, depth: int, tops: Any, rows: Any
+    tables: Tables, records: Records, start: int, lines: Any, rows: Rows, row_count: int
 ) -> tuple[int, int, int]:
     """Applies records from ``start`` on: (the first that was not applied, rows, why it stopped).
 
-    With a ``depth`` a row (index of the record, then its book's line of ``tops``) is written for
-    each record with FLAG_LAST that changed this line, which is brought up to date.
+    Where ``lines`` has one for each side (prices, sizes and counts of its best levels), a row is
+    written for each record with FLAG_LAST that changed a line, which is brought up to date.
     """
-    row_count = 0
     key, book = np.uint64(0), np.uint32(0)
     for index in range(start, len(records)):
         missing = shortage(tables)
-        if missing == DONE and row_count == len(rows):
-            missing = ROWS_FULL
         if missing != DONE:
             return index, row_count, missing
         record = records[index]
@@ -264,15 +286,8 @@ def apply_records(
             key, book = owner, find_book(tables, owner)
         see(tables, book, record)
         change(tables, book, record)
-        if (
-            depth != 0
-            and record.flags & FLAG_LAST != 0
-            and tables.books[book].stale != 0
-            and update_top(tables, book, depth, tops[book])
-        ):
-            rows[row_count, 0] = index
-            for place in range(6 * depth):
-                rows[row_count, 1 + place] = tops[book, place]
+        if len(lines) != 0 and record.flags & FLAG_LAST != 0 and update_top(tables, book, lines):
+            write_row(rows, row_count, index, record, lines, book)
             row_count += 1
     return len(records), row_count, DONE
 

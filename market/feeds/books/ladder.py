@@ -78,11 +78,22 @@ def climb(tables: Tables, side: Any, rank: Any, height: Any) -> Any:
                 tables.nodes[above].below = entry
                 tables.nodes[entry].above = above
         else:
-            first = tables.nodes[above].next
-            if above == 0 or first == 0 or tables.nodes[first].rank > rank:
+            if above == 0 or tables.nodes[above].next == 0 or tables.nodes[above].next_rank > rank:
                 return entry, lane
         entry = above
         lane += 1
+
+
+@part
+def link(tables: Tables, before: Any, index: Any) -> None:
+    """Puts a node into the lane of the one before it."""
+    node, earlier = tables.nodes[index], tables.nodes[before]
+    node.previous = before
+    node.next = earlier.next
+    node.next_rank = earlier.next_rank
+    tables.nodes[earlier.next].previous = index
+    earlier.next = index
+    earlier.next_rank = node.rank
 
 
 @part
@@ -93,19 +104,14 @@ def open_level(tables: Tables, side: Any, rank: Any) -> Any:
     before, lane = climb(tables, side, rank, height)
     index = np.uint32(0)
     while True:
-        after = nodes[before].next
-        while after != 0 and nodes[after].rank < rank:
-            before = after
-            after = nodes[before].next
+        while nodes[before].next != 0 and nodes[before].next_rank < rank:
+            before = nodes[before].next
         if lane <= height:
             above = index
             index = new_node(tables, side, rank)
-            nodes[index].previous = before
-            nodes[index].next = after
             nodes[index].above = above
             nodes[above].below = index
-            nodes[before].next = index
-            nodes[after].previous = index
+            link(tables, before, index)
         if lane == 1:
             break
         before = nodes[before].below
@@ -134,6 +140,7 @@ def close_level(tables: Tables, index: Any) -> None:
     while index != 0:
         node = nodes[index]
         nodes[node.previous].next = node.next
+        nodes[node.previous].next_rank = node.next_rank
         nodes[node.next].previous = node.previous
         node.next = tables.control[NODES_FREE]
         tables.control[NODES_FREE] = index

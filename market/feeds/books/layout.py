@@ -41,7 +41,8 @@ NODE_DTYPE = np.dtype(
         ("count", "<u4"),  # 0 for all but the lowest node of a tower
         ("side", "<u4"),
         ("chained", "<u4"),
-        ("unused", "<u4", (3,)),  # a node is a cache line
+        ("unused", "<u4"),  # a node is a cache line
+        ("next_rank", "<i8"),  # spares the sight of a node behind what is looked for
     ]
 )
 BOOK_DTYPE = np.dtype(
@@ -53,16 +54,31 @@ BOOK_DTYPE = np.dtype(
         ("flags", "u1"),
         ("in_snapshot", "u1"),
         ("changed", "u1"),
-        ("stale", "u1"),  # the top may differ from the last row
+        ("unused", "u1"),
     ]
 )
 SIDE_DTYPE = np.dtype(
     [
         ("bound", "<i8"),  # what happens at a higher rank does not touch the top
+        ("stale", "<u4"),  # the top may differ from the last row
         ("entry", "<u4"),  # the node before the best level, 0 until there is need of it
         ("level_count", "<u4"),
+        ("unused", "<u4"),
     ]
 )
+
+ROW_HEAD_DTYPE = np.dtype(
+    [
+        ("record", "<u4"),
+        ("publisher_id", "<u2"),
+        ("instrument_id", "<u4"),
+        ("ts_recv", "<u8"),
+        ("ts_event", "<u8"),
+        ("sequence", "<u4"),
+        ("flags", "u1"),
+    ]
+)
+"""What rows of every depth begin with."""
 
 UNHASHED = 2**32 - 1
 LAST_RANK = 2**63 - 1
@@ -74,6 +90,16 @@ SPARE_NODES = 2 * MAX_HEIGHT + 1
 # Indices in ``control``.
 ORDERS_USED, ORDERS_FREE, NODES_USED, NODES_FREE, BOOKS_USED, RANDOM, SEED = range(7)
 CONTROL_SIZE = 7
+
+
+class Rows(NamedTuple):
+    """Rows of the top of a book, of any depth, as arrays of the same types."""
+
+    heads: NDArray[np.void]
+    prices: NDArray[np.int64]
+    """Row, side, level."""
+    sizes: NDArray[np.uint64]
+    counts: NDArray[np.uint32]
 
 
 class Tables(NamedTuple):

@@ -11,9 +11,10 @@ from market.feeds.books.layout import Tables
 
 
 @part
-def touch(tables: Tables, book: Any, side: Any, rank: Any) -> None:
+def touch(tables: Tables, side: Any, rank: Any) -> None:
+    """A level is about to change."""
     if rank <= tables.sides[side].bound:
-        tables.books[book].stale = 1
+        tables.sides[side].stale = 1
 
 
 @part
@@ -58,6 +59,7 @@ def leave_level(tables: Tables, index: Any) -> None:
 
 @part
 def empty_side(tables: Tables, side: Any) -> None:
+    tables.sides[side].stale = 1
     entry = tables.sides[side].entry
     if entry == 0:
         return
@@ -75,6 +77,5 @@ def empty_side(tables: Tables, side: Any) -> None:
 
 @part
 def empty_book(tables: Tables, book: Any) -> None:
-    tables.books[book].stale = 1
     empty_side(tables, np.uint32(2 * book))
     empty_side(tables, np.uint32(2 * book + 1))
