@@ -153,9 +153,10 @@ class FileTimeline:
             if cursor.record == lap_record and begin.sequence == FIRST_SEQUENCE:
                 raise FeedError("There is nothing to repeat: the files hold no records.")
             begin_ns = max(begin_ns, lap_begin_ns + _MIN_LAP_NS)
-            yield from cursor.frames(Kind.RESTART, begin_ns)
+            restart = list(cursor.frames(Kind.RESTART, begin_ns))
             if lap == 0:
                 self._lap = Lap(cursor.sequence - FIRST_SEQUENCE, cursor.record, begin_ns)
+            yield from restart
             begin, lap, lap_begin_ns = Position(), lap + 1, begin_ns
 
     def _stretch(
