@@ -72,6 +72,8 @@ class Player:
         self._resynced: set[Key] = set()
         self._lost: set[Key] = set()
         """Orders of which somebody else took a part."""
+        self._unanswered: list[tuple[int, int]] = []
+        """Others' trades (order id, size) with orders whose answers are on their way."""
         self._open: list[tuple[int, Difference]] = []
         """Differences that are judged once the feed has come to their sequence."""
         self._heard = 0
@@ -118,6 +120,7 @@ class Player:
     def _lose(self, order_id: int, lots: int) -> None:
         key = self._desk.key_of.get(order_id)
         if key is None:
+            self._unanswered.append((order_id, lots))
             return
         self._lost.add(key)
         self._report.counts["size_taken_by_others"] += lots
@@ -157,13 +160,23 @@ class Player:
             return
         answers = await self._submit([command for command, _ in batch])
         for (command, step), answer in zip(batch, answers, strict=True):
+            if isinstance(step, Aggress | Uncross):
+                self._note_unanswered()
             if isinstance(step, Aggress):
                 self._settle_trade(step, answer)
             elif isinstance(step, Uncross):
                 self._settle_auction(step, answer)
             else:
                 self._note(command, answer)
+        self._note_unanswered()
         self._judge(self._heard)
+
+    def _note_unanswered(self) -> None:
+        """Every order has an id by now; one that still is not known is none of this replay's."""
+        unanswered, self._unanswered = self._unanswered, []
+        for order_id, lots in unanswered:
+            if order_id in self._desk.key_of:
+                self._lose(order_id, lots)
 
     async def _submit(self, commands: list[Command]) -> list[Answer]:
         since = time.monotonic()
