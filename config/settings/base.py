@@ -146,6 +146,8 @@ JOURNAL_DATABASE = "default"
 """Alias of the database that holds the journal; embedded mode gives it a file of its own."""
 FEEDS_DATABASE = "default"
 """The same for market data from outside, whose writing must not hold up the venue's tables."""
+FEEDS_KEEP_DAYS = env.int("FEEDS_KEEP_DAYS", default=30)
+"""How long a stored day of market data from outside is kept after it was last written to."""
 
 REST_FRAMEWORK = {
     "NUM_PROXIES": TRUSTED_PROXY_COUNT,
@@ -205,6 +207,10 @@ CELERY_BEAT_SCHEDULE = {
     "prune-notifications": {
         "task": "accounts.tasks.prune_notifications",
         "schedule": crontab(hour=2, minute=30),
+    },
+    "prune-feeds": {
+        "task": "market.feeds.tasks.prune_feeds",
+        "schedule": crontab(hour=2, minute=45),
     },
     "reconcile": {"task": "accounts.tasks.reconcile", "schedule": crontab(hour=3, minute=0)},
 }

@@ -37,6 +37,9 @@ def partition(apps: Any, schema_editor: Any) -> None:
             cursor.execute(NOW)
         for name, column in TABLES.items():
             table = apps.get_model("feeds", name)._meta.db_table
+            if name not in COMPRESSED:
+                # The server would try to compress what is compressed.
+                cursor.execute(f'ALTER TABLE "{table}" ALTER COLUMN "payload" SET STORAGE EXTERNAL')
             if has_timescale:
                 _make_hypertable(cursor, table, column, compressed=name in COMPRESSED)
             else:
@@ -47,7 +50,7 @@ def _make_partitioned(cursor: Any, model: Any, table: str, column: str) -> None:
     """A table cannot become partitioned: another one takes its place."""
     cursor.execute(f'ALTER TABLE "{table}" RENAME TO "{table}_plain"')
     cursor.execute(
-        f'CREATE TABLE "{table}" (LIKE "{table}_plain" INCLUDING DEFAULTS) '
+        f'CREATE TABLE "{table}" (LIKE "{table}_plain" INCLUDING DEFAULTS INCLUDING STORAGE) '
         f'PARTITION BY RANGE ("{column}")'
     )
     cursor.execute(f'DROP TABLE "{table}_plain"')
