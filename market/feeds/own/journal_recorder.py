@@ -66,6 +66,11 @@ class JournalRecorder:
         """The book as it is at the start; nothing where there is no such instrument yet."""
         return self._begin(self.sequence) if self.symbol in self.engine.books else _NOTHING
 
+    def snapshot(self) -> Records:
+        """The book as it is now, once recording has begun; what follows goes on from there."""
+        assert self._market is not None
+        return self._market.snapshot(self.sequence)
+
     def _begin(self, sequence: int) -> Records:
         self._market = MarketRecorder(self.engine, self.symbol)
         return self._market.snapshot(sequence)

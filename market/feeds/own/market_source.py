@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 POLL_S = 0.02
 """Between two looks at the journal's end."""
 RETRY_S = 1.0
+SNAPSHOT_EVERY_RECORDS = 400_000
+"""After so many records the book is given anew, because senders keep no more than about a million:
+whoever comes late finds an R among them."""
 MAX_OUTAGE_S = 60.0
 """A journal that cannot be read for longer ends the stream."""
 
@@ -38,6 +41,7 @@ class MarketSource:
         """Replays the journal from its newest snapshot. Raises UnknownMarket or NotExpressible, or
         FeedError where the journal cannot be read."""
         self._closed = threading.Event()
+        self._since_snapshot = 0
         try:
             self._recorder = JournalRecorder(symbol, last_sequence())
             self._beginning = self._recorder.begin()
@@ -58,7 +62,7 @@ class MarketSource:
         try:
             while not self._closed.is_set():
                 try:
-                    yield from self._recorder.follow()
+                    yield from self._follow()
                     failing_since = None
                     pause_s = POLL_S
                 except JournalDamaged as error:
@@ -69,6 +73,14 @@ class MarketSource:
                 self._closed.wait(pause_s)
         finally:
             connections.close_all()
+
+    def _follow(self) -> Iterator[Records]:
+        for records in self._recorder.follow():
+            yield records
+            self._since_snapshot += len(records)
+            if self._since_snapshot >= SNAPSHOT_EVERY_RECORDS:
+                self._since_snapshot = 0
+                yield self._recorder.snapshot()
 
     def close(self) -> None:
         self._closed.set()
