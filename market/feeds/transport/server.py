@@ -83,6 +83,8 @@ class FrameServer:
         self._failure: FeedError | None = None
         self._ended_ns: int | None = None
         self._lost_ns = 0
+        self._was_resumed = False
+        """Somebody went on here, so that others may want to."""
         self._is_stopped = False
         self._heartbeat_ns = 0
         if isinstance(timeline, LiveTimeline):
@@ -204,6 +206,7 @@ class FrameServer:
                 ),
             )
             return
+        self._was_resumed |= request.stream_id is not None
         if not self._playout.has_clock:
             self._let_wait(peer)
             return
@@ -360,7 +363,8 @@ class FrameServer:
     def _is_over(self) -> bool:
         if self._ended_ns is None or self._door.peers:
             return False
-        return time.monotonic_ns() - self._lost_ns > self._limits.linger_s * NS_PER_S
+        since_ns = max(self._lost_ns, self._ended_ns if self._was_resumed else 0)
+        return time.monotonic_ns() - since_ns > self._limits.linger_s * NS_PER_S
 
     def _say_goodbye(self) -> None:
         message = f"The sender was stopped after sequence {self._playout.next_sequence - 1}."

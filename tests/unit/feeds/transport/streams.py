@@ -111,6 +111,7 @@ def scripted_sender(*answers: bytes) -> Iterator[tuple[str, int]]:
     """Gives each connection the next of the answers and closes it; after the last one nobody
     listens any more."""
     listener = socket.create_server(("127.0.0.1", 0))
+    address = listener.getsockname()
 
     def serve() -> None:
         for answer in answers:
@@ -127,7 +128,7 @@ def scripted_sender(*answers: bytes) -> Iterator[tuple[str, int]]:
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:
-        yield listener.getsockname()
+        yield address
     finally:
         listener.close()
         thread.join(DEADLINE_S)
