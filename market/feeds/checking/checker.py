@@ -77,6 +77,9 @@ class Checker:
         self._compare()
         self._records.finish()
         self._judge_prefix_share()
+        if self._reference is not None and not self._reference.compared_count:
+            reason = "no row of the reference could be compared"
+            self.report.add(Kind.REFERENCE_DIFFERS, self._last_number, reason=reason)
         interval_count, intervals = self._records.crossed()
         trades, twins = self._records.trades, self._twins
         reference = self._reference

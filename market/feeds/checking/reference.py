@@ -40,8 +40,11 @@ class Reference:
     """Rows of one file, in order, handed out by book."""
 
     def __init__(self, path: Path) -> None:
+        """Raises BadFile."""
         self._rows = _rows(path)
         self._next: ReferenceRow | None = next(self._rows, None)
+        if self._next is None:
+            raise BadFile(f"{path.name} holds no row of MBP-1, MBP-10, TBBO or BBO.")
         self._waiting: defaultdict[BookKey, deque[ReferenceRow]] = defaultdict(deque)
         self.row_count = 0
         self.compared_count = 0
@@ -133,3 +136,5 @@ def _decoded(file: io.BufferedReader, is_compressed: bool) -> Iterator[Any]:
             yield message
     if is_head:
         raise ValueError(f"its head does not end by byte {position}")
+    if rest := len(decoder.buffer()):
+        raise ValueError(f"it ends within a record, {rest} bytes into it")
