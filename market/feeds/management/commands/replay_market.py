@@ -56,6 +56,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--clear-at-end", action="store_true", help="cancel what still rests of the recording"
         )
+        parser.add_argument(
+            "--fund", action="append", default=[], metavar="USER",
+            help="give this user money and units of the instrument to take part with; repeatable",
+        )  # fmt: skip
         parser.add_argument("--stay", action="store_true", help="embedded: keep the venue open")
         parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"))
         parser.add_argument("--port", type=port_number, default=os.environ.get("PORT") or "8000")
@@ -64,7 +68,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         names = ("symbol", "instrument", "speed", "until", "clear_at_end")
-        wish = Wish(options["file"], **{name: options[name] for name in names})
+        chosen = {name: options[name] for name in names}
+        wish = Wish(options["file"], **chosen, traders=tuple(options["fund"]))
         embedded = settings.VENUE_MODE == "embedded"
         shown = (sys.stderr.isatty() or options["progress"]) and not options["json"]
         with Progress(console=Console(stderr=True), disable=not shown) as progress:

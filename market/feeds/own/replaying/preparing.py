@@ -36,7 +36,9 @@ QUOTE = "USD"
 MIN_QUOTE_DECIMALS = 2
 QUERY_TIMEOUT_S = 30.0
 USERNAMES = ("replay-bids", "replay-asks", "replay-takers")
-_TICK_DECIMALS = 9
+FUNDED_QUOTE = 10_000_000
+FUNDED_LOTS = 10_000
+"""What a trader who is to take part is given of the quote asset, and of the instrument."""
 
 
 class Operator(NamedTuple):
@@ -63,11 +65,16 @@ def default_symbol(name: str) -> str:
     return f"{base}-{QUOTE}"
 
 
-async def prepare(gateway: Gateway, recording: Recording, symbol: str) -> Stage:
-    """Raises Unplayable, CommandRefused, EngineUnavailable or OutcomeUnknown."""
+async def prepare(
+    gateway: Gateway, recording: Recording, symbol: str, traders: tuple[str, ...] = ()
+) -> Stage:
+    """``traders``: user names of those who get funds for it.
+
+    Raises Unplayable, CommandRefused, EngineUnavailable or OutcomeUnknown."""
     definition = await _listed(gateway, recording, symbol)
     participants = Participants(*await sync_to_async(_accounts)())
-    for deposit in _deposits(recording, definition, participants):
+    funds = await sync_to_async(_funds)(traders, definition)
+    for deposit in (*_deposits(recording, definition, participants), *funds):
         raise_if_refused(await gateway.submit(deposit))
     for account_id in participants[:2]:
         raise_if_refused(await gateway.submit(CancelAllOrders(account_id, symbol)))
@@ -150,6 +157,21 @@ def _accounts() -> list[int]:
             user = users.create_user(name, f"{name}@replay.invalid", None)
         ids.append(int(user.pk))
     return ids
+
+
+def _funds(traders: tuple[str, ...], definition: InstrumentDefined) -> list[Deposit]:
+    users = get_user_model().objects
+    deposits = []
+    for name in traders:
+        user = users.filter(username__iexact=name).first()
+        if user is None:
+            raise Unplayable(f"No user has the name {name}.")
+        quote_minor = FUNDED_QUOTE * 10**definition.quote_decimals
+        base_minor = FUNDED_LOTS * definition.lot_minor
+        reference = f"replay:{secrets.token_hex(8)}"
+        deposits.append(Deposit(user.pk, definition.quote, quote_minor, f"{reference}:quote"))
+        deposits.append(Deposit(user.pk, definition.base, base_minor, f"{reference}:base"))
+    return deposits
 
 
 def _deposits(

@@ -41,6 +41,8 @@ class Wish(NamedTuple):
     """Recorded seconds in one of the clock; 0: as fast as it goes."""
     until: str | None
     clear_at_end: bool
+    traders: tuple[str, ...] = ()
+    """User names of those who are given funds to take part."""
 
 
 class Replay:
@@ -59,7 +61,7 @@ class Replay:
             until_ns = moment_ns(wish.until, first_time_ns(file)) if wish.until else None
             recording = await asyncio.to_thread(look_at, file, wish.instrument, until_ns)
             symbol = wish.symbol or default_symbol(recording.name)
-            stage = await prepare(gateway, recording, symbol)
+            stage = await prepare(gateway, recording, symbol, wish.traders)
             planner, report = Planner(), Report()
             desk = Desk(symbol, stage.participants, stage.tick, secrets.token_hex(3))
             player = Player(gateway, desk, planner, report)
