@@ -10,7 +10,7 @@ import logging
 from collections.abc import Coroutine, Iterable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from channels.db import database_sync_to_async
+from channels.db import DatabaseSyncToAsync
 
 from market.errors import MarketDataUnavailable
 from market.feeds.serving import directory
@@ -69,7 +69,10 @@ class StatsListener(Protocol):
 
 class FeedHub:
     def __init__(self, read_address: ReadAddress | None = None) -> None:
-        self._read_address = read_address or database_sync_to_async(directory.address_of)
+        # In a thread of its own: the one that all views share may be waiting for this hub.
+        self._read_address = read_address or DatabaseSyncToAsync(
+            directory.address_of, thread_sensitive=False
+        )
         self._links: dict[str, FeedLink] = {}
         self._listeners: dict[str, list[MarketListener]] = {}
         self._watches: list[tuple[MarketListener, FeedBook]] = []

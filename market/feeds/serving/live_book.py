@@ -19,6 +19,8 @@ class LiveBook:
         self.name = name
         self.symbol = symbol
         self.state = state
+        self.update_id = state.update_id
+        """Of the newest state whose levels were others: what listeners were told last."""
 
     def take(self, state: BookState) -> MarketChange:
         """The next state that came."""
@@ -27,14 +29,17 @@ class LiveBook:
             *_differences(Side.BUY, before.bids, state.bids),
             *_differences(Side.SELL, before.asks, state.asks),
         ]
-        update = DepthUpdate(self.name, before.update_id + 1, state.update_id, levels)
+        depth: tuple[DepthUpdate, ...] = ()
+        if levels:
+            depth = (DepthUpdate(self.name, self.update_id + 1, state.update_id, levels),)
+            self.update_id = state.update_id
         known = before.trades[-1].number if before.trades else 0
         trades = [trade for trade in state.trades if trade.number > known]
         return MarketChange(
             self.name,
             state.record_count,
             state.ts_recv,
-            (update,),
+            depth,
             tuple(self._print(trade) for trade in trades),
             trades_missed=bool(trades) and trades[0].number != known + 1,
         )
@@ -42,6 +47,7 @@ class LiveBook:
     def reset(self, state: BookState) -> MarketChange:
         """The feed's process is another one: nothing from before counts."""
         self.state = state
+        self.update_id = state.update_id
         return MarketChange(self.name, state.record_count, state.ts_recv, (), (), reset=True)
 
     def view(self, levels: int) -> MarketView:
@@ -49,7 +55,7 @@ class LiveBook:
         return MarketView(
             self.symbol,
             state.record_count,
-            state.update_id,
+            self.update_id,
             state.ts_recv,
             tuple(BookLevel(*level) for level in state.bids[:levels]),
             tuple(BookLevel(*level) for level in state.asks[:levels]),

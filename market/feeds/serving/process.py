@@ -41,6 +41,8 @@ STORE_CLOSE_S: Final = 120.0
 FULL_BYTES: Final = 64 << 20
 """Records of a file wait for storage from here on; those of a stream cannot."""
 FULL_WAIT_S: Final = 0.005
+IDLE_S: Final = 0.005
+"""Silence after which tops that wait for more are made."""
 
 
 class FeedPlan(NamedTuple):
@@ -116,7 +118,7 @@ class FeedProcess:
         self._announce(source)
         store = FeedStore(self._plan.feed_id, _symbols(source)) if self._plan.stores else None
         self.reader.use_store(store)
-        session = FeedSession(source, self._books)
+        session = FeedSession(source, self._books, idle_s=IDLE_S)
         self._session = self.reader.session = session
         teller = threading.Thread(target=self._tell, name="feed-row", daemon=True)
         teller.start()
@@ -156,10 +158,12 @@ class FeedProcess:
         if self._stopping.is_set():
             session.stop()
         try:
-            session.run(take)
+            session.run(take, self.reader.make_ready)
         except FeedError as error:
+            self.reader.make_ready()
             self.reader.finish(FeedState.FAILED, error.message)
             return error
+        self.reader.make_ready()
         if session.is_complete:
             self.reader.finish(FeedState.ENDED, "The source came to its end.")
         else:

@@ -34,6 +34,10 @@ RESYNC_BELOW_BYTES: Final = 16 << 20
 _UNKNOWN: Final = BookStatus(FeedState.INIT, cold_start=False)
 RATE_WINDOW_NS: Final = 2 * 10**9
 NS_PER_US: Final = 1_000
+LATE_NS: Final = 2_000_000
+COALESCED_NS: Final = 4_000_000
+"""Tops wait for no longer than this after the last ones."""
+FEED_LIVE: Final = "live"
 
 
 class ReadSession(Protocol):
@@ -81,6 +85,9 @@ class FeedReader:
         self._crossed: set[BookKey] = set()
         self._names: list[InstrumentName] = []
         self._rate = _Rate()
+        self._unready: list[tuple[int, int]] = []
+        """(scheduled time, records) of batches whose tops are not made yet."""
+        self._ready_ns = 0
         self.started_ns = clock_ns()
         self.session: ReadSession | None = None
         self.tops: dict[BookKey, bytes] = {}
@@ -92,24 +99,38 @@ class FeedReader:
     # -- the receiving thread -----------------------------------------------------------------
 
     def on_batch(self, batch: Batch) -> None:
+        """The tops of its books are made at once; where the batch is late they may wait for those
+        of the next ones, so that a burst costs one top for each book and not one for each batch.
+        """
         records = batch.records
-        changed = self._books.changed()
-        tops = self._books.read(lambda books: [_top(books, key) for key in changed])
         now_ns = self._clock_ns()
+        self._unready.append((batch.send_ns, len(records)))
+        if now_ns - batch.send_ns < LATE_NS or now_ns - self._ready_ns > COALESCED_NS:
+            self.make_ready()
         if self._store is not None and len(records):
             self._offer(self._store, batch, now_ns)
         with self._lock:
-            self.state = "live"
+            self.state = FEED_LIVE
             self.record_count += len(records)
             self.batch_count += 1
             self._rate.add(now_ns, len(records))
-            if batch.send_ns > 0 and len(records):
-                latency_us = (now_ns - batch.send_ns) // NS_PER_US
-                self._latencies.add(latency_us, len(records), now_ns)
             if batch.restarted:
                 self.restart_count += 1
                 self._tape.start_again()
             self._tape.take(records)
+
+    def make_ready(self) -> None:
+        """Makes the tops of all books that changed; called, too, when nothing more comes."""
+        if not self._unready:
+            return
+        changed = self._books.changed()
+        tops = self._books.read(lambda books: [_top(books, key) for key in changed])
+        self._ready_ns = now_ns = self._clock_ns()
+        with self._lock:
+            for send_ns, count in self._unready:
+                if send_ns > 0 and count:
+                    self._latencies.add((now_ns - send_ns) // NS_PER_US, count, now_ns)
+            self._unready.clear()
             self._changed.update(changed)
             for key, (top, is_crossed) in zip(changed, tops, strict=True):
                 self.tops[key] = top

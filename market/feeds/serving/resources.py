@@ -97,7 +97,7 @@ def live_head(feed_id: str, row: FeedInstrument, now: BookNow) -> dict[str, Any]
         "state": state.state,
         "cold_start": state.is_cold_start,
         "crossed": state.is_crossed,
-        "update_id": state.update_id,
+        "update_id": now.view.update_id,
         "sequence": state.sequence,
         "ts_recv": state.ts_recv,
         "time": time_text(state.ts_recv),

@@ -2,16 +2,30 @@
 
 from collections import deque
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from market.feeds.books.contract import BookKey
-from market.feeds.dbn.records import NO_PRICE, NO_SIZE, TRADE, Records
+from market.feeds.dbn.records import MBO_DTYPE, NO_PRICE, NO_SIZE, TRADE, Records
 from market.feeds.serving.messages import PUBLISHED_TRADES, TradeMessage, TradeSums
 
 _Row = tuple[int, int, int, int, int, int]
 """(number, price, size, side, ts_recv, sequence)"""
+
+
+FEW = 64
+"""Up to so many trades are taken one by one; more, book by book in arrays."""
+_trade_of = itemgetter(
+    *(
+        MBO_DTYPE.names.index(name)  # type: ignore[union-attr]
+        for name in (
+            *("publisher_id", "instrument_id"),
+            *("price", "size", "side", "ts_recv", "sequence"),
+        )
+    )
+)
 
 
 class BookTape:
@@ -32,8 +46,17 @@ class BookTape:
         self._last: int | None = None
         self._volume = 0
 
+    def add(self, price: int, size: int, side: int, ts_recv: int, sequence: int) -> None:
+        self.count += 1
+        self.rows.append((self.count, price, size, side, ts_recv, sequence))
+        self._open = price if self._open is None else self._open
+        self._high = price if self._high is None else max(price, self._high)
+        self._low = price if self._low is None else min(price, self._low)
+        self._last = price
+        self._volume += size
+
     def take(self, trades: Records) -> None:
-        """Trades of this book, in order, at least one."""
+        """As ``add`` for many at a time. Trades of this book, in order, at least one."""
         prices, sizes = trades["price"], trades["size"]
         newest = trades[-PUBLISHED_TRADES:]
         numbers = range(self.count + len(trades) - len(newest) + 1, self.count + len(trades) + 1)
@@ -73,8 +96,15 @@ class Tape:
         trades = records[is_trade]
         usable = (trades["price"] != NO_PRICE) & (trades["size"] != NO_SIZE)
         trades = trades if usable.all() else trades[usable]
-        for key, own in _by_book(trades):
-            self.book(key).take(own)
+        if len(trades) > FEW:
+            for key, own in _by_book(trades):
+                self.book(key).take(own)
+            return
+        for row in trades.tolist():
+            publisher_id, instrument_id, price, size, side, ts_recv, sequence = _trade_of(row)
+            self.book(BookKey(publisher_id, instrument_id)).add(
+                price, size, side, ts_recv, sequence
+            )
 
     def start_again(self) -> None:
         for tape in self._books.values():

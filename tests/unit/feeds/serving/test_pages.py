@@ -1,0 +1,89 @@
+"""The feeds' pages: whole before any socket, and honest about what is not there."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from market.feeds.models import Feed, FeedInstrument, FeedState
+from tests.unit.feeds.serving.running_feed import FEED_ID, SYMBOL
+from tests.unit.feeds.serving.test_api import StillHub, hub  # noqa: F401
+
+pytestmark = pytest.mark.django_db(databases=["default", "journal", "feeds"])
+ROOT = Path(__file__).resolve().parents[4]
+
+
+def test_without_feeds_the_list_says_how_to_start_one(client: Client) -> None:
+    page = client.get("/feeds/").content.decode()
+    assert "run_feed my-feed --connect" in page
+    assert 'aria-current="page">Feeds' in page
+
+
+def test_the_list_shows_figures_of_what_is_live(client: Client, hub: StillHub) -> None:  # noqa: F811
+    page = client.get("/feeds/").content.decode()
+    assert f'href="/feeds/{FEED_ID}/"' in page
+    assert "E-mini" in page
+    assert "Not stored" in page
+
+
+def test_a_feeds_page_is_whole_before_its_socket_opens(client: Client, hub: StillHub) -> None:  # noqa: F811
+    page = client.get(f"/feeds/{FEED_ID}/").content.decode()
+    assert f'ws-connect="/ws/feeds/{FEED_ID}/1:17/"' in page
+    assert '<div id="buy-99500000000" class="level bid' in page, "levels are no buttons here"
+    assert "Crossed, as its source has it" in page
+    assert "Cold start" in page
+    assert 'data-bid="99.50" data-ask="99.25"' in page
+    assert '<td class="sell">99.50' in page
+    assert f"/api/v1/feeds/{FEED_ID}/bars?instrument=1:17" in page
+
+
+def test_a_feed_that_nothing_reads_has_a_page(client: Client, hub: StillHub) -> None:  # noqa: F811
+    hub.is_live = False
+    Feed.objects.update(state=FeedState.ENDED, address="", state_text="The source came to its end.")
+    page = client.get(f"/feeds/{FEED_ID}/?instrument={SYMBOL}").content.decode()
+    assert "The source came to its end." in page
+    assert "No bids" in page
+
+
+def test_unknown_feeds_and_instruments_are_not_found(client: Client, hub: StillHub) -> None:  # noqa: F811
+    assert client.get("/feeds/nowhere/").status_code == 404
+    assert client.get(f"/feeds/{FEED_ID}/?instrument=ESM4").status_code == 404
+    FeedInstrument.objects.all().delete()
+    assert "no instruments yet" in client.get(f"/feeds/{FEED_ID}/").content.decode()
+
+
+def test_a_web_process_never_imports_numba(tmp_path: Path) -> None:
+    program = """
+import sys
+import config.asgi
+from django.core.management import call_command
+call_command("migrate", database="feeds", verbosity=0)
+call_command("migrate", verbosity=0)
+from django.test import Client
+from market.feeds.models import Feed, FeedInstrument
+feed = Feed.objects.create(id="quiet")
+FeedInstrument.objects.create(feed=feed, publisher_id=1, instrument_id=2, symbol="X")
+client = Client(headers={"host": "localhost"})
+for path in ("/feeds/", "/feeds/quiet/", "/api/v1/feeds/", "/api/v1/feeds/quiet/bars"):
+    assert client.get(path).status_code == 200, path
+assert client.get("/api/v1/feeds/quiet/book?at=1").status_code == 404
+found = sorted(name for name in sys.modules if name.partition(".")[0] in ("numba", "llvmlite"))
+assert not found, found
+"""
+    environment = {
+        **os.environ,
+        "DATA_DIR": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "config.settings.embedded",
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-2_000:]
