@@ -4,17 +4,25 @@ numpy decodes the records and packs images; it takes no part in what the books d
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from market.feeds.books.contract import ANOMALIES, Anomaly, BookHead, BookImage, BookKey, Level
-from market.feeds.books.plain_book import ROW_FIELDS, PlainBook
+from market.feeds.books.plain_book import ROW_FIELDS, PlainBook, Row
 from market.feeds.dbn.records import FLAG_LAST, NO_PRICE, NO_SIZE, Records
+
+Top = tuple[list[Level], list[Level]]
 
 CHUNK_RECORDS = 16_384
 """Records that are Python numbers at the same time."""
+
+
+class _Change(NamedTuple):
+    record: int
+    """Index in its chunk."""
+    top: Top
 
 
 class PlainBooks:
@@ -25,37 +33,65 @@ class PlainBooks:
         self._changed: set[BookKey] = set()
         self._counts = dict.fromkeys(ANOMALIES, 0)
         self._record_count = 0
-        self._tops: dict[tuple[BookKey, int], tuple[list[Level], list[Level]]] = {}
+        self._tops: dict[tuple[BookKey, int], Top] = {}
         """By book and depth: what the last row of ``apply_with_top`` said."""
 
     def apply(self, records: Records) -> None:
-        """Books do not touch each other: each takes its own records of a chunk in one go."""
-        for start in range(0, len(records), CHUNK_RECORDS):
-            chunk = records[start : start + CHUNK_RECORDS]
-            for key, chosen in by_book(chunk):
-                book, part = self._book(key), chunk[chosen]
-                book.apply(zip(*(part[name].tolist() for name in ROW_FIELDS), strict=True))
-                book.head = head_of(part[-1])
-                self._changed.add(key)
-        self._record_count += len(records)
+        for _ in self._take(records, None):
+            pass
 
     def apply_with_top(self, records: Records, depth: int, out: NDArray[np.void]) -> int:
-        """Reads the book after every event: slow."""
+        """Reads the book after every event: about ten times as slow as ``apply``."""
         if depth < 1 or len(out) < len(records):
             raise ValueError("a depth of at least 1, and a row for each record, are needed")
-        count = start = 0
-        for last in np.flatnonzero(records["flags"] & FLAG_LAST).tolist():
-            self.apply(records[start : last + 1])
-            start = last + 1
-            record = records[last]
-            key = BookKey(int(record["publisher_id"]), int(record["instrument_id"]))
-            top = self.levels(key, depth)
-            if top != self._tops.get((key, depth), ([], [])):
-                self._tops[key, depth] = top
-                _fill_row(out[count], last, record, top)
-                count += 1
-        self.apply(records[start:])
+        count = 0
+        for chunk, changes in self._take(records, depth):
+            if changes:
+                rows = out[count : count + len(changes)]
+                _fill_rows(rows, chunk, records, sorted(changes, key=lambda change: change.record))
+                count += len(changes)
         return count
+
+    def _take(self, records: Records, depth: int | None) -> Iterator[tuple[int, list[_Change]]]:
+        """Books do not touch each other: each takes its own records of a chunk in one go.
+
+        With a depth, gives what changed in each chunk, by its first record's index.
+        """
+        for start in range(0, len(records), CHUNK_RECORDS):
+            chunk = records[start : start + CHUNK_RECORDS]
+            changes: list[_Change] = []
+            for key, chosen in by_book(chunk):
+                book, part = self._book(key), chunk[chosen]
+                rows = zip(*(part[name].tolist() for name in ROW_FIELDS), strict=True)
+                if depth is None:
+                    book.apply(rows)
+                else:
+                    lasts = np.flatnonzero(part["flags"] & FLAG_LAST)
+                    numbers = np.arange(len(chunk))[chosen]
+                    changes += self._apply_events(key, list(rows), lasts, numbers, depth)
+                book.head = head_of(part[-1])
+                self._changed.add(key)
+            self._record_count += len(chunk)
+            yield start, changes
+
+    def _apply_events(
+        self,
+        key: BookKey,
+        rows: list[Row],
+        lasts: NDArray[np.intp],
+        numbers: NDArray[np.intp],
+        depth: int,
+    ) -> Iterator[_Change]:
+        book, start = self._books[key], 0
+        before = self._tops.get((key, depth), ([], []))
+        for last, number in zip(lasts.tolist(), numbers[lasts].tolist(), strict=True):
+            book.apply(rows[start : last + 1])
+            start = last + 1
+            top = book.bids.top(depth), book.asks.top(depth)
+            if top != before:
+                before = self._tops[key, depth] = top
+                yield _Change(number, top)
+        book.apply(rows[start:])
 
     def clear(self) -> None:
         for key, book in self._books.items():
@@ -130,15 +166,17 @@ def by_book(records: Records) -> Iterator[tuple[BookKey, slice | NDArray[np.intp
         yield BookKey(int(publishers[chosen[0]]), int(instruments[chosen[0]])), chosen
 
 
-def _fill_row(row: Any, index: int, record: Any, top: tuple[list[Level], list[Level]]) -> None:
-    row["record"] = index
+def _fill_rows(out: NDArray[np.void], start: int, records: Records, changes: list[_Change]) -> None:
+    numbers = np.array([start + change.record for change in changes])
+    out["record"] = numbers
     for name in ("publisher_id", "instrument_id", "ts_recv", "ts_event", "sequence", "flags"):
-        row[name] = record[name]
-    for side, levels in zip(("bid", "ask"), top, strict=True):
-        row[f"{side}_px"] = NO_PRICE
-        row[f"{side}_sz"] = row[f"{side}_ct"] = 0
-        for place, level in enumerate(levels):
-            row[f"{side}_px"][place], row[f"{side}_sz"][place], row[f"{side}_ct"][place] = level
+        out[name] = records[name][numbers]
+    depth = out["bid_px"].shape[1]
+    nothing = [Level(NO_PRICE, 0, 0)] * depth
+    for side, name in enumerate(("bid", "ask")):
+        padded = [(change.top[side] + nothing)[:depth] for change in changes]
+        for place, field in enumerate(("px", "sz", "ct")):
+            out[f"{name}_{field}"] = [[level[place] for level in levels] for levels in padded]
 
 
 def check_image(image: BookImage) -> None:
