@@ -26,7 +26,7 @@ from market.feeds.models import (
 )
 from market.feeds.storage.codec import BBO_DTYPE, Rows, checked, clock_of, unpack
 from market.feeds.storage.rebuilding import rebuild, records_of
-from market.feeds.storage.timeline import Piece, pieces, run_at
+from market.feeds.storage.timeline import Piece, pieces, run_at, storable
 
 MAX_ROWS: Final = 100_000
 """Most rows that one call gives."""
@@ -159,6 +159,9 @@ def book_at(feed: Feed | str, key: BookKey, at_ns: int) -> BookImage:
     """
     feed = feed_of(feed)
     instrument = instrument_of(feed, key)
+    if at_ns < 0:
+        raise NotStored
+    at_ns = storable(at_ns)
     run = run_at(feed, at_ns)
     if run is None:
         raise NotStored

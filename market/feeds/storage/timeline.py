@@ -1,8 +1,15 @@
 """Which run tells of which time, where several do: the latest."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from market.feeds.models import Feed, StorageRun
+
+MAX_NS: Final = 2**63 - 1
+
+
+def storable(moment_ns: int) -> int:
+    """The nearest moment that the tables can hold: whoever asks may ask for any."""
+    return min(max(moment_ns, 0), MAX_NS)
 
 
 class Piece(NamedTuple):
@@ -15,6 +22,7 @@ class Piece(NamedTuple):
 
 def pieces(feed: Feed, start_ns: int, end_ns: int) -> list[Piece]:
     """In order of time, at most once each moment; moments that no run tells of are left out."""
+    start_ns, end_ns = storable(start_ns), storable(end_ns)
     free = [(start_ns, end_ns)]
     found = []
     runs = StorageRun.objects.filter(

@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from accounts import roles
 from accounts.models import ReconciliationRun, User
+from market.feeds.models import StorageGap
+from market.feeds.storage.partitions import DAY_NS
 from market.instruments import cache as instrument_cache
 from orderbook import audit
 from orderbook.gateway import tail
@@ -21,12 +23,13 @@ from orderbook.gateway.gateway import set_gateway
 from orderbook.models import Epoch, Snapshot
 from orderbook.projections import registered
 from orderbook.worker.projector import Projector
+from tests.unit.feeds.storage.flow import Flow, new_feed, recorder_of, store
 from tests.unit.trading import venue as venues
 from tests.unit.trading.venue import ALICE, BOB, fields
 from trading import services
 from trading.models import OperatorRequest
 
-pytestmark = pytest.mark.django_db(databases=["default", "journal"])
+pytestmark = pytest.mark.django_db(databases=["default", "journal", "feeds"])
 
 ROWS = 12
 MAX_QUERIES = 16
@@ -76,11 +79,23 @@ def venue(db: None) -> Iterator[venues.Venue]:
             result="differed",
             differences=[DIFFERENCE],
         )
+    _store_feeds()
     Projector(tuple(registered())).catch_up()
     yield opened
     set_gateway(None)
     tail.forget()
     instrument_cache.forget()
+
+
+def _store_feeds() -> None:
+    """A feed with rows of every kind, and some more feeds."""
+    feed = new_feed("feed0")
+    recorder = recorder_of(feed)
+    store(recorder, Flow(1, step_ns=DAY_NS // 50).take(2_000))
+    for place in range(1, ROWS):
+        recorder.lose(1 + place, 2_000 + place, 1, StorageGap.Reason.STREAM)
+        new_feed(f"feed{place}")
+    recorder.commit()
 
 
 @pytest.fixture
@@ -97,9 +112,10 @@ def test_a_list_and_its_details(root: Client, name: str) -> None:
     with (
         CaptureQueriesContext(connections["default"]) as default,
         CaptureQueriesContext(connections["journal"]) as journal,
+        CaptureQueriesContext(connections["feeds"]) as feeds,
     ):
         listed = root.get(path)
-    queries = [query["sql"] for query in (*default, *journal)]
+    queries = [query["sql"] for query in (*default, *journal, *feeds)]
     assert len(queries) <= MAX_QUERIES, "\n".join(queries)
     html = listed.content.decode()
     assert listed.status_code == 200

@@ -3,12 +3,14 @@
 import json
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connections
 
+from market.feeds.dbn.records import Records
 from market.feeds.errors import NotStored
 from market.feeds.models import BboBar, Feed, FeedTrade, RecordSegment, StorageRun, StoredDay
 from market.feeds.storage import partitions, reading
@@ -29,7 +31,7 @@ pytestmark = pytest.mark.django_db(databases=["feeds"])
 DAY_NS = partitions.DAY_NS
 
 
-def stored(name: str, seed: int) -> tuple[Feed, "Flow", object]:
+def stored(name: str, seed: int) -> tuple[Feed, Flow, Records]:
     feed, flow = new_feed(name), Flow(seed, step_ns=DAY_NS // 100)
     records = flow.take(1_500)
     store(recorder_of(feed), records)
@@ -44,7 +46,7 @@ def make_old(feed: Feed, count: int) -> list[StoredDay]:
     return days
 
 
-def pruned(*options: str) -> dict[str, object]:
+def pruned(*options: str) -> dict[str, Any]:
     out = StringIO()
     call_command("prune_feeds", "--json", *options, stdout=out)
     return json.loads(out.getvalue())
