@@ -73,7 +73,7 @@ class DbnFile:
         self.end_ns = metadata.end_ns
         self._symbols = dict(metadata.symbols)
         self.symbols = self._symbols
-        self._scanner = Scanner(metadata.version, has_ts_out=metadata.has_ts_out)
+        self._scanner = Scanner(has_ts_out=metadata.has_ts_out)
         self._body = len(self.metadata_bytes)
         self._lock = threading.Lock()
         self._skipped = 0

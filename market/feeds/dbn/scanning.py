@@ -18,17 +18,17 @@ from market.feeds.dbn.records import MBO_DTYPE, MBO_RTYPE, RECORD_SIZE, Records
 _WORD: Final = 4
 """A record's length is given in these."""
 _TS_OUT_BYTES: Final = 8
-_SHORTEST_RECORD: Final = 16
 _MAPPING_RTYPE: Final = 0x16
-_OTHER_RTYPES: Final = frozenset(
-    (
-        *(0x00, 0x01, 0x0A, 0x11, 0x12, 0x13, 0x14, 0x15, _MAPPING_RTYPE, 0x17, 0x18),
-        *(0x20, 0x21, 0x22, 0x23, 0x24, 0xB1, 0xC0, 0xC1, 0xC2, 0xC3, 0xC4),
-    )
-)
-"""All kinds but market by order that the specification knows. Anything else is damage."""
-_MAPPING_NAME: Final = {1: (38, 22), 2: (89, 71), 3: (89, 71)}
-"""Where a symbol mapping record has the instrument's own symbol: offset and bytes."""
+_OTHER_SIZES: Final = {
+    0x00: (48,), 0x01: (80,), 0x0A: (368,), 0x11: (56,), 0x12: (40,), 0x13: (360, 400, 520),
+    0x14: (112,), 0x15: (80, 320), _MAPPING_RTYPE: (80, 176), 0x17: (80, 320), 0x18: (64, 80),
+    **dict.fromkeys((0x20, 0x21, 0x22, 0x23, 0x24), (56,)),
+    **dict.fromkeys((0xB1, 0xC0, 0xC1, 0xC2, 0xC3, 0xC4), (80,)),
+}
+"""Bytes of each kind of record but market by order, in any of the versions. What is of no such kind
+or size is damage: the odds are small that random bytes pass for a record to be skipped."""
+_MAPPING_NAME: Final = {80: (38, 22), 176: (89, 71)}
+"""Where a symbol mapping record of a size has the instrument's own symbol: offset and bytes."""
 
 
 class Taken(NamedTuple):
@@ -45,9 +45,9 @@ class Taken(NamedTuple):
 class Scanner:
     """For one file: ``base`` is the offset in it of the data's first byte."""
 
-    def __init__(self, version: int, *, has_ts_out: bool) -> None:
-        self.step = RECORD_SIZE + _TS_OUT_BYTES * has_ts_out
-        self._version = version
+    def __init__(self, *, has_ts_out: bool) -> None:
+        self._extra = _TS_OUT_BYTES * has_ts_out
+        self.step = RECORD_SIZE + self._extra
         self._head = self.step // _WORD | MBO_RTYPE << 8
 
     def take(self, data: bytes | mmap.mmap, position: int, limit: int, base: int = 0) -> Taken:
@@ -103,15 +103,15 @@ class Scanner:
     def _wrong(self, size: int, rtype: int) -> str | None:
         if rtype == MBO_RTYPE:
             fits = size == self.step
-        elif rtype in _OTHER_RTYPES:
-            fits = size >= _SHORTEST_RECORD
+        elif rtype in _OTHER_SIZES:
+            fits = size - self._extra in _OTHER_SIZES[rtype]
         else:
             return f"has a record of the unknown type {rtype}"
         return None if fits else f"has a record of type {rtype} that claims {size} bytes"
 
     def _learn(self, record: bytes, symbols: dict[int, str]) -> None:
-        at, width = _MAPPING_NAME[self._version]
+        at, width = _MAPPING_NAME[len(record) - self._extra]
         (instrument_id,) = struct.unpack_from("<I", record, 4)
         name = record[at : at + width].partition(b"\0")[0]
-        if name and len(record) >= at + width:
+        if name:
             symbols[instrument_id] = name.decode(errors="replace")

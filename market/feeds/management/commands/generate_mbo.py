@@ -79,8 +79,11 @@ class Command(BaseCommand):
             plan = _plan(options)
             _write(plan, options)
             size = options["out"].stat().st_size
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             raise CommandError(str(error), returncode=2) from error
+        except OSError as error:
+            reason = f"{options['out']} cannot be written: {error.strerror or error}."
+            raise CommandError(reason, returncode=2) from error
         seconds = time.monotonic() - began
         result = {
             "file": str(options["out"]),

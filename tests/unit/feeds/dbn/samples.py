@@ -15,6 +15,24 @@ from market.feeds.dbn.records import ADD, BID, FLAG_LAST, MBO_DTYPE, MBO_RTYPE, 
 VERSIONS = (1, 2, 3)
 START_NS = 1_700_000_000_000_000_000
 END_NS = START_NS + 60 * 10**9
+_SPANS = ("1S", "1M", "1H", "1D", "EOD")
+_KINDS: Any = databento_dbn.RType
+_RTYPES = {
+    "TradeMsg": [_KINDS.MBP_0],
+    "MBP1Msg": [_KINDS.MBP_1],
+    "MBP10Msg": [_KINDS.MBP_10],
+    "OHLCVMsg": [_KINDS.OHLCV_DEPRECATED, *(getattr(_KINDS, f"OHLCV_{s}") for s in _SPANS)],
+    "StatusMsg": [_KINDS.STATUS],
+    "InstrumentDefMsg": [_KINDS.INSTRUMENT_DEF],
+    "ImbalanceMsg": [_KINDS.IMBALANCE],
+    "ErrorMsg": [_KINDS.ERROR],
+    "SymbolMappingMsg": [_KINDS.SYMBOL_MAPPING],
+    "SystemMsg": [_KINDS.SYSTEM],
+    "StatMsg": [_KINDS.STATISTICS],
+    "CMBP1Msg": [_KINDS.CMBP_1],
+    "CBBOMsg": [_KINDS.CBBO_1S, _KINDS.CBBO_1M, _KINDS.TCBBO],
+    "BBOMsg": [_KINDS.BBO_1S, _KINDS.BBO_1M],
+}
 
 
 @dataclass
@@ -80,9 +98,20 @@ def adds(count: int, instrument_id: int = 7) -> Records:
     return records
 
 
-def other_record(rtype: int = 0x17, words: int = 20) -> bytes:
+def other_kinds() -> dict[int, set[int]]:
+    """Sizes of records of other kinds than market by order, by their type, in any version."""
+    version = databento_dbn
+    found: dict[int, set[int]] = {}
+    for kinds in (version.v1, version.v2, version.v3):
+        for name, rtypes in _RTYPES.items():
+            for rtype in rtypes:
+                found.setdefault(int(rtype), set()).add(getattr(kinds, name).size_hint)
+    return found
+
+
+def other_record(rtype: int = 0x17, size: int = 80) -> bytes:
     """Of another kind than market by order; 0x17 is a message of the gateway."""
-    return bytes([words, rtype]).ljust(words * 4, b"\0")
+    return bytes([size // 4, rtype]).ljust(size, b"\0")
 
 
 def compressed(*frames: bytes) -> bytes:

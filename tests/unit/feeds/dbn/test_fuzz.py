@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from market.feeds.dbn.files import open_dbn
 from market.feeds.dbn.records import MBO_DTYPE, Records
 from market.feeds.errors import BadFile
-from tests.unit.feeds.dbn.samples import VERSIONS, adds, compressed, head, other_record
+from tests.unit.feeds.dbn.samples import VERSIONS, adds, compressed, head, other_kinds, other_record
 
 RECORDS = adds(40)
 BODY = RECORDS.tobytes()
@@ -122,13 +122,13 @@ def test_a_flipped_bit_in_the_head(path, version, data, size):
 @given(
     version=versions,
     places=st.lists(st.integers(0, 40), max_size=12),
-    words=st.integers(4, 255),
+    kind=st.sampled_from([(rtype, n) for rtype, sizes in other_kinds().items() for n in sizes]),
     size=sizes,
     zstd=st.booleans(),
 )
-def test_other_records_between(path, version, places, words, size, zstd):
+def test_other_records_between(path, version, places, kind, size, zstd):
     parts = [part.tobytes() for part in np.split(RECORDS, sorted(places))]
-    data = head(version) + other_record(0x17, words).join(parts)
+    data = head(version) + other_record(*kind).join(parts)
     found, offset = outcome(path, compressed(data) if zstd else data, size)
     assert offset is None
     assert np.array_equal(found, RECORDS)
