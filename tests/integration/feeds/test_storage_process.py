@@ -19,6 +19,7 @@ from market.feeds.dbn.records import Records
 from market.feeds.models import Feed, RecordSegment, StorageGap, StorageRun
 from market.feeds.storage import reading
 from market.feeds.storage.plan import StoragePlan
+from market.feeds.storage.rebuilding import records_of
 from market.feeds.storage.writer import FeedStore
 from tests.unit.feeds.storage.flow import KEYS, Flow, direct, joined, new_feed, same
 
@@ -204,7 +205,7 @@ def test_a_killed_parent_takes_its_storing_process_along() -> None:
     until(lambda: not _is_running(child), "the storing process did not end")
     assert stored_count(feed) == 12_000
     for row in RecordSegment.objects.filter(feed=feed):
-        assert len(reading.records_of(row)) == row.record_count
+        assert len(records_of(row)) == row.record_count
 
 
 def _is_running(pid: int) -> bool:
