@@ -115,6 +115,7 @@ class Desk:
         return CancelAllOrders(self.participants.of_side(side), self.symbol)
 
     def aggress(self, step: Aggress) -> PlaceOrder:
+        self._count += 1
         return PlaceOrder(
             self.participants.takers,
             self.symbol,
@@ -123,6 +124,7 @@ class Desk:
             TimeInForce.IOC,
             step.price // self._tick,
             step.size,
+            f"{self._tag}-{self._count}",
         )
 
     def price(self, ticks: int) -> int:

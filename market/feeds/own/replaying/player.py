@@ -39,12 +39,13 @@ from orderbook.core.events import (
     OrderRejected,
     Trade,
 )
+from orderbook.core.events import Event as CoreEvent
 from orderbook.core.rejects import RejectReason
 from orderbook.core.units import InstrumentStatus
-from orderbook.errors import EngineUnavailable
+from orderbook.errors import EngineUnavailable, OutcomeUnknown
 from orderbook.gateway.protocol import Answer, PublishedBatch
 
-BATCH_COMMANDS = 500
+BATCH_COMMANDS = 200
 RETRY_S = 0.25
 MAX_OUTAGE_S = 60.0
 """An engine that cannot be reached for longer ends the replay."""
@@ -53,6 +54,7 @@ FEED_WAIT_S = 10.0
 
 Pace = Callable[[int], float]
 """Seconds from now until an event of this ts_recv is due; 0 or less: at once."""
+_DUPLICATE = RejectReason.DUPLICATE_CLIENT_ORDER_ID
 _GONE = (RejectReason.UNKNOWN_ORDER, RejectReason.QUANTITY_BELOW_FILLED)
 
 
@@ -71,7 +73,9 @@ class Player:
         self._batch: list[tuple[Command, Step | None]] = []
         self._resynced: set[Key] = set()
         self._lost: set[Key] = set()
-        """Orders of which somebody else took a part."""
+        """Orders that are not as recorded because of somebody else's."""
+        self._told: dict[str, tuple[int, list[CoreEvent]]] = {}
+        """What the feed says of the orders that are under way, by client order id."""
         self._unanswered: list[tuple[int, int]] = []
         """Others' trades (order id, size) with orders whose answers are on their way."""
         self._open: list[tuple[int, Difference]] = []
@@ -82,8 +86,8 @@ class Player:
         self._ts_recv = 0
 
     async def play(self, events: Iterator[Event], pace: Pace) -> None:
-        """Until the events end or ``stopping`` is set. Raises EngineUnavailable where the engine
-        is away for too long, OutcomeUnknown where it is not known what it did."""
+        """Until the events end or ``stopping`` is set. Raises EngineUnavailable or OutcomeUnknown
+        where the engine is away for too long."""
         for event in events:
             if pace(event.ts_recv) > 0:
                 await self._send()
@@ -106,8 +110,10 @@ class Player:
 
     def on_batch(self, batch: PublishedBatch) -> None:
         desk = self._desk
-        for _, _, events in batch.entries:
+        for sequence, _, events in batch.entries:
             for event in events:
+                if type(event) is OrderAccepted and desk.is_ours(event.account_id):
+                    self._told[event.client_order_id] = (sequence, events)
                 if type(event) is Trade and event.symbol == desk.symbol:
                     maker_is_ours = desk.is_ours(event.maker_account_id)
                     if maker_is_ours and not desk.is_ours(event.taker_account_id):
@@ -179,15 +185,27 @@ class Player:
                 self._lose(order_id, lots)
 
     async def _submit(self, commands: list[Command]) -> list[Answer]:
+        """The answers. What may have been executed without one is sent again: client order ids
+        keep an order from being placed twice, and the feed has told what became of it."""
         since = time.monotonic()
+        self._told.clear()
         while True:
             try:
-                return await self._gateway.submit_many(commands)
-            except EngineUnavailable:
+                answers = await self._gateway.submit_many(commands)
+            except (EngineUnavailable, OutcomeUnknown):
                 if time.monotonic() - since > MAX_OUTAGE_S or self.stopping.is_set():
                     raise
                 self._report.counts["retries"] += 1
                 await asyncio.sleep(RETRY_S)
+                continue
+            return [self._as_executed(answer) for answer in answers]
+
+    def _as_executed(self, answer: Answer) -> Answer:
+        first = answer.events[0] if answer.events else None
+        if not isinstance(first, OrderRejected) or first.reason is not _DUPLICATE:
+            return answer
+        sequence, events = self._told.get(first.client_order_id, (answer.sequence, answer.events))
+        return Answer(answer.command_id, sequence, answer.time_ns, events)
 
     async def _wait(self, ts_recv: int, pace: Pace) -> None:
         while (left_s := pace(ts_recv)) > 0 and not self.stopping.is_set():
@@ -299,6 +317,8 @@ class Player:
                 continue
             taken = min(missing, max(0, order.left))
             spare += taken
+            if taken < missing:
+                self._lost.add(key)
             if taken:
                 self._correct(key, order, -missing)
         for key, size in engine.items():
@@ -348,10 +368,20 @@ class Player:
             if sequence > heard:
                 waiting.append((sequence, difference))
                 continue
-            if any(fill.key in self._lost for fill in (*difference.recorded, *difference.engine)):
-                difference = difference._replace(cause=Cause.OWN_ORDERS)
-            self._report.differ(difference)
+            self._report.differ(self._with_others(difference))
         self._open = waiting
+
+    def _with_others(self, difference: Difference) -> Difference:
+        """Where others' orders are the cause they are named, and the makers that were filled more
+        or less than recorded because of them are from then on no longer as recorded, either."""
+        both = {fill.key for fill in (*difference.recorded, *difference.engine)}
+        if difference.cause is not Cause.OWN_ORDERS and not both & self._lost:
+            return difference
+        recorded, engine = _by_key(difference.recorded), _by_key(difference.engine)
+        self._lost |= {
+            key for key in recorded.keys() | engine.keys() if recorded.get(key) != engine.get(key)
+        }
+        return difference._replace(cause=Cause.OWN_ORDERS)
 
     async def _judge_the_rest(self) -> None:
         deadline = time.monotonic() + FEED_WAIT_S

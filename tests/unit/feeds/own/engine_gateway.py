@@ -10,6 +10,7 @@ from orderbook.core.commands import (
     Deposit,
 )
 from orderbook.core.engine import Engine
+from orderbook.errors import OutcomeUnknown
 from orderbook.gateway.protocol import Answer, PublishedBatch
 
 SYMBOL = "ES-USD"
@@ -23,6 +24,8 @@ class EngineGateway:
         self.listeners: list[Callable[[PublishedBatch], None]] = []
         self.before: Callable[[Command], None] | None = None
         """Called before each command of a replay: a trader may act there."""
+        self.lose_answers = 0
+        """So many times what was executed stays unanswered."""
         self.do(DefineAsset("ES", 0))
         self.do(DefineAsset("USD", 2))
         self.do(DefineInstrument(SYMBOL, "ES", "USD", 1, tick_lot_minor, 0, 0, 0, 10**9))
@@ -49,4 +52,7 @@ class EngineGateway:
             if self.before is not None:
                 self.before(command)
             answers.append(self.do(command))
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise OutcomeUnknown
         return answers

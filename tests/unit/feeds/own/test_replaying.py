@@ -161,6 +161,19 @@ def test_what_a_trader_takes_is_gone_and_later_changes_of_it_are_counted() -> No
     assert played.levels() == {}
 
 
+def test_an_answer_that_is_lost_is_asked_for_again_and_nothing_is_done_twice() -> None:
+    gateway = EngineGateway()
+    gateway.lose_answers = 2
+    played = play_lines(
+        "A A 1 101 5", "A A 2 101 4", "T B 9 101 6 +", "F A 1 101 5 +", "F A 2 101 1 +",
+        "C A 1 101 5 +", "M A 2 101 3",
+        gateway=gateway,
+    )  # fmt: skip
+    assert played.report.counts["retries"] == 2
+    assert played.report.equal_trades == played.report.trades == 1
+    assert played.levels() == {("A", 101): 3}
+
+
 def test_a_recorded_order_may_trade_with_a_traders_on_arrival() -> None:
     gateway = EngineGateway()
     gateway.do(trader_order(Side.BUY, 102, 2))
