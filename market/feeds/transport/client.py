@@ -86,9 +86,11 @@ class FrameClient:
         self._end: Received | None = None
 
     def connect(self, timeout_s: float | None = None) -> Hello:
-        """Waits for the sender and its HELLO, for at most the client's patience or ``timeout_s``.
-        Raises StreamLost."""
-        deadline_s = time.monotonic() + (self._patience_s if timeout_s is None else timeout_s)
+        """Waits for the sender and its HELLO, for at most ``timeout_s`` or, without it, a little
+        longer than the client's patience. Raises StreamLost."""
+        if timeout_s is None:
+            timeout_s = self._patience_s + _CONNECT_S
+        deadline_s = time.monotonic() + timeout_s
         while self.hello is None:
             remaining_s = deadline_s - time.monotonic()
             if remaining_s <= 0:

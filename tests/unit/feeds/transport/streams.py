@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -130,5 +130,7 @@ def scripted_sender(*answers: bytes) -> Iterator[tuple[str, int]]:
     try:
         yield address
     finally:
-        listener.close()
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)  # wakes who waits for a connection
         thread.join(DEADLINE_S)
+        listener.close()
