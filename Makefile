@@ -12,7 +12,7 @@ export VENV
 .DEFAULT_GOAL := help
 .PHONY: help run run-full setup test coverage lint format lock sbom clean \
 	bench bench-engine bench-orders bench-pipeline bench-recovery bench-failover freeze-long \
-	replay-mbo crash-long property-long simulate simulate-long
+	bench-mbo bench-mbo-apply replay-mbo crash-long property-long simulate simulate-long
 
 help: ## show this list
 	@echo "Rialto, a trading venue in a box"
@@ -94,6 +94,12 @@ freeze-long: setup ## leaders that are frozen for 30 s and wake, three times
 
 bench-pipeline: setup ## orders per second from a gateway through the engine and back, full mode's servers
 	@$(PY) -m bench.bench_pipeline $(ARGS)
+
+bench-mbo: setup ## market-by-order records over TCP into books, stored and served: ARGS="--sweep" for other rates
+	@$(PY) -m bench.bench_mbo $(ARGS)
+
+bench-mbo-apply: setup ## records per second that the books alone take, compiled and plain
+	@$(PY) -m bench.bench_mbo_apply $(ARGS)
 
 replay-mbo: setup ## recorded order flow through the public API: FILE=..., full mode
 	@$(PY) -m bench.replay_mbo $(FILE) $(ARGS)
