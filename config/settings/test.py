@@ -21,7 +21,8 @@ LOAD_DEMO = False
 COMMAND_DEADLINE_S = 9.0
 if _url := env.str("TEST_DATABASE_URL", default=""):
     DATABASES = {
-        alias: env.db_url("TEST_DATABASE_URL") | {"TEST": {"NAME": f"test_{alias}", "DEPENDENCIES": []}}
+        alias: env.db_url("TEST_DATABASE_URL")
+        | {"TEST": {"NAME": f"test_{alias}", "DEPENDENCIES": []}}
         for alias in ("default", "journal", "feeds")
     }
 else:
