@@ -82,6 +82,8 @@ ROW_HEAD_DTYPE = np.dtype(
 
 UNHASHED = 2**32 - 1
 LAST_RANK = 2**63 - 1
+MOST_ROWS = 2**32
+"""Of a table: indices are 32 bits wide."""
 MAX_HEIGHT = 12
 """A quarter of the levels is on each next lane: enough for 4**11 levels a side."""
 SPARE_NODES = 2 * MAX_HEIGHT + 1
