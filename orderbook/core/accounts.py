@@ -30,6 +30,7 @@ class Account:
         "account_id",
         "balances",
         "client_order_ids",
+        "is_unrestricted",
         "kill_switch",
         "limits",
         "max_open_orders",
@@ -57,6 +58,20 @@ class Account:
         """None where the account may send as much as it can."""
         self.volumes: dict[str, Volume] = {}
         """By quote asset: what it traded in instruments with a fee schedule."""
+        self.review()
+
+    def review(self) -> None:
+        """Has to follow each change of the status, the kill switch or the rate limits."""
+        self.is_unrestricted = not self.has_restrictions()
+        """Whether nothing about the account itself can refuse its orders."""
+
+    def has_restrictions(self) -> bool:
+        return (
+            self.account_id == FEE_ACCOUNT_ID
+            or self.status is not AccountStatus.ACTIVE
+            or self.kill_switch
+            or self.limits is not None
+        )
 
     def find_order(self, order_id: int, client_order_id: str) -> Order | None:
         """The open order with this id or, where that is 0, with this client order id."""

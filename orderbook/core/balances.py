@@ -7,14 +7,12 @@ Every order moves balances several times, so each method of ``Ledger`` does its 
 rather than through the others.
 """
 
-from operator import attrgetter
-
 from orderbook.core.errors import InvariantBroken
 from orderbook.core.events import BalanceChanged, Event
 
 
 class Balance:
-    """One account's balance of one asset. Only ``Ledger`` and restore write to it."""
+    """One account's balance of one asset. Written to by its methods, ``Ledger`` and restore."""
 
     __slots__ = ("account_id", "asset", "available_minor", "held_minor", "place")
 
@@ -25,11 +23,26 @@ class Balance:
         self.asset = asset
         self.available_minor = available_minor
         self.held_minor = held_minor
-        self.place = (account_id, asset)
-        """Where it comes among the changes of one command."""
+        self.place = f"{account_id:020} {asset}"
+        """Sorts by account id, then asset, as a tuple would; but text is compared faster."""
 
+    def hold(self, amount_minor: int) -> BalanceChanged:
+        """For a command that touches no other balance; else the ledger has to know of it."""
+        available_minor = self.available_minor - amount_minor
+        if available_minor < 0:
+            raise _negative(self, "available", available_minor)
+        self.available_minor = available_minor
+        self.held_minor = held_minor = self.held_minor + amount_minor
+        return BalanceChanged(self.account_id, self.asset, available_minor, held_minor)
 
-_sort_key = attrgetter("place")
+    def release(self, amount_minor: int) -> BalanceChanged:
+        """As ``hold``."""
+        held_minor = self.held_minor - amount_minor
+        if held_minor < 0:
+            raise _negative(self, "held", held_minor)
+        self.held_minor = held_minor
+        self.available_minor = available_minor = self.available_minor + amount_minor
+        return BalanceChanged(self.account_id, self.asset, available_minor, held_minor)
 
 
 class Ledger:
@@ -40,19 +53,19 @@ class Ledger:
     def __init__(self) -> None:
         self.supply: dict[str, int] = {}
         """Per asset: deposits less withdrawals, in minor units."""
-        self.touched: dict[Balance, None] = {}
-        """The balances that the running command changed. Empty between commands."""
+        self.touched: dict[str, Balance] = {}
+        """By place: the balances that the running command changed. Empty between commands."""
 
     def credit(self, balance: Balance, amount_minor: int) -> None:
         balance.available_minor += amount_minor
-        self.touched[balance] = None
+        self.touched[balance.place] = balance
 
     def debit(self, balance: Balance, amount_minor: int) -> None:
         available_minor = balance.available_minor - amount_minor
         if available_minor < 0:
             raise _negative(balance, "available", available_minor)
         balance.available_minor = available_minor
-        self.touched[balance] = None
+        self.touched[balance.place] = balance
 
     def hold(self, balance: Balance, amount_minor: int) -> None:
         available_minor = balance.available_minor - amount_minor
@@ -60,7 +73,7 @@ class Ledger:
             raise _negative(balance, "available", available_minor)
         balance.available_minor = available_minor
         balance.held_minor += amount_minor
-        self.touched[balance] = None
+        self.touched[balance.place] = balance
 
     def release(self, balance: Balance, amount_minor: int) -> None:
         held_minor = balance.held_minor - amount_minor
@@ -68,40 +81,40 @@ class Ledger:
             raise _negative(balance, "held", held_minor)
         balance.held_minor = held_minor
         balance.available_minor += amount_minor
-        self.touched[balance] = None
+        self.touched[balance.place] = balance
 
-    def pay(self, payer: Balance, payee: Balance, paid_minor: int, received_minor: int) -> None:
-        """From what is available; the fee is what the payee does not receive of it."""
+    def swap(self, payer: Balance, receiver: Balance, paid_minor: int, received_minor: int) -> None:
+        """A party to fills pays one asset out of what is available, and receives the other one."""
         available_minor = payer.available_minor - paid_minor
         if available_minor < 0:
             raise _negative(payer, "available", available_minor)
         payer.available_minor = available_minor
-        payee.available_minor += received_minor
-        self.touched[payer] = None
-        self.touched[payee] = None
+        receiver.available_minor += received_minor
+        self.touched[payer.place] = payer
+        self.touched[receiver.place] = receiver
 
-    def pay_held(
-        self, payer: Balance, payee: Balance, paid_minor: int, received_minor: int
+    def swap_held(
+        self, payer: Balance, receiver: Balance, paid_minor: int, received_minor: int
     ) -> None:
-        """The same from what is held."""
+        """The same out of what is held."""
         held_minor = payer.held_minor - paid_minor
         if held_minor < 0:
             raise _negative(payer, "held", held_minor)
         payer.held_minor = held_minor
-        payee.available_minor += received_minor
-        self.touched[payer] = None
-        self.touched[payee] = None
+        receiver.available_minor += received_minor
+        self.touched[payer.place] = payer
+        self.touched[receiver.place] = receiver
 
     def drain_changes(self, events: list[Event]) -> None:
         """Appends a BalanceChanged for each touched balance, by account id, then asset."""
-        touched = sorted(self.touched, key=_sort_key)
-        self.touched.clear()
-        for balance in touched:
-            events.append(
-                BalanceChanged(
-                    balance.account_id, balance.asset, balance.available_minor, balance.held_minor
-                )
+        touched = self.touched
+        events += [
+            BalanceChanged(
+                balance.account_id, balance.asset, balance.available_minor, balance.held_minor
             )
+            for balance in map(touched.__getitem__, sorted(touched))
+        ]
+        touched.clear()
 
 
 def _negative(balance: Balance, part: str, value_minor: int) -> InvariantBroken:

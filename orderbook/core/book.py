@@ -13,11 +13,12 @@ from collections.abc import Iterator
 
 from sortedcontainers import SortedList
 
+from orderbook.core.accounts import Account
 from orderbook.core.auction import Auction
 from orderbook.core.bands import bands_of
 from orderbook.core.events import InstrumentDefined
 from orderbook.core.fees import FeeSchedule
-from orderbook.core.order import Order, Stage
+from orderbook.core.order import Fill, Order, Stage
 from orderbook.core.units import DAY_NS, MAX_NOTIONAL_MINOR, InstrumentStatus, Side
 from orderbook.core.waiting import WaitingOrders
 
@@ -111,6 +112,62 @@ class BookSide:
             worse.better = level
         keys.add(key)
         return level
+
+    def append(self, order: Order, key: int) -> None:
+        """Puts the order at the end of the level with this key."""
+        level = self.levels.get(key)
+        if level is None:
+            level = self.add_level(key)
+        order.level = level
+        order.preceding = last = level.last
+        order.following = None
+        if last is None:
+            level.first = order
+            best = self.best
+            if best is None or key < best.key:
+                self.best = level
+        else:
+            last.following = order
+        level.last = order
+        level.quantity_lots += order.remaining_lots
+        level.order_count += 1
+        book = order.book
+        book.update_id = order.priority = book.update_id + 1
+        self.changed.add(key)
+
+    def take(
+        self, level: Level, wanted_lots: int, most: int, own: Account | None, fills: list[Fill]
+    ) -> int:
+        """Fills plain orders from the head of the best level on, at most so many, up to one that
+        is not plain or of the account ``own``. Gives the lots that are still wanted then."""
+        order = level.first
+        assert order is not None
+        lots, fills_before, book = wanted_lots, len(fills), order.book
+        for _ in range(most):
+            if order is None or not lots or order.special is not None or order.account is own:
+                break
+            whole_lots = order.remaining_lots
+            if whole_lots > lots:
+                order.remaining_lots = whole_lots - lots
+                fills.append((order, lots))
+                lots = 0
+                break
+            fills.append((order, whole_lots))
+            lots -= whole_lots
+            order.level = None
+            level.order_count -= 1
+            order = order.following
+        if lots != wanted_lots:
+            level.quantity_lots -= wanted_lots - lots
+            level.first = order
+            if order is None:
+                level.last = None
+                self.vacate(level)
+            else:
+                order.preceding = None
+            book.update_id += len(fills) - fills_before
+            self.changed.add(level.key)
+        return lots
 
     def vacate(self, level: Level) -> None:
         """The level's last order is gone."""
@@ -234,31 +291,15 @@ class Book:
     def rest(self, order: Order) -> None:
         """Appends the order to the end of its price level."""
         if order.side is _BUY:
-            side, key = self.bids, -order.price_ticks
+            self.bids.append(order, -order.price_ticks)
         else:
-            side, key = self.asks, order.price_ticks
-        level = side.levels.get(key)
-        if level is None:
-            level = side.add_level(key)
-        order.level = level
-        order.preceding = last = level.last
-        order.following = None
-        if last is None:
-            level.first = order
-            best = side.best
-            if best is None or key < best.key:
-                side.best = level
-        else:
-            last.following = order
-        level.last = order
-        level.quantity_lots += order.remaining_lots
-        level.order_count += 1
+            self.asks.append(order, order.price_ticks)
         special = order.special
         if special is not None:
+            level = order.level
+            assert level is not None
             level.reserve_lots += special.reserve_lots
             special.stage = Stage.RESTING
-        self.update_id = order.priority = self.update_id + 1
-        side.changed.add(key)
 
     def remove(self, order: Order) -> None:
         """Takes a resting order out, wherever it stands in its level."""

@@ -42,7 +42,7 @@ from orderbook.core.commands import (
 from orderbook.core.definitions import Definitions
 from orderbook.core.entry import OrderEntry
 from orderbook.core.errors import EngineStopped, InvariantBroken
-from orderbook.core.events import AssetDefined, BalanceChanged, Event, InstrumentDefined
+from orderbook.core.events import AssetDefined, Event, InstrumentDefined
 from orderbook.core.funds import Funds
 from orderbook.core.lifecycle import Lifecycle
 from orderbook.core.limits import Limits
@@ -51,6 +51,7 @@ from orderbook.core.matching import Matcher
 from orderbook.core.operations import Operations
 from orderbook.core.phases import Phases
 from orderbook.core.placing import Placing
+from orderbook.core.plain import PlainWay
 from orderbook.core.replace import Replaces
 from orderbook.core.special import SpecialEntry
 from orderbook.core.timekeeper import Timekeeper
@@ -75,17 +76,18 @@ class Engine:
         placing = Placing(venue, entry, special)
         amends = Amends(venue, lifecycle, entry, special)
         cancels = Cancels(venue, lifecycle)
+        plain = PlainWay(venue, placing, entry, cancels)
         definitions = Definitions(venue)
         funds = Funds(venue, cancels)
         limits = Limits(venue, cancels)
         timekeeper = Timekeeper(venue, lifecycle, cancels, phases, triggers)
         self._handlers: dict[type[Any], Callable[[Any, list[Event]], None]] = {
-            PlaceOrder: placing.place,
+            PlaceOrder: plain.place,
             PlaceOrderList: lists.place,
             AmendOrder: amends.amend,
             ReplaceOrder: Replaces(venue, lifecycle, placing).replace,
             Batch: Batches(venue, placing, cancels, amends.amend, self._follow_up).execute,
-            CancelOrder: cancels.cancel,
+            CancelOrder: plain.cancel,
             CancelAllOrders: cancels.cancel_all,
             Deposit: funds.deposit,
             Withdraw: funds.withdraw,
@@ -106,10 +108,10 @@ class Engine:
 
     def apply(self, command: Command, time_ns: int) -> list[Event]:
         """Executes one command. ``InvariantBroken`` and any other exception stop the engine."""
+        venue = self.venue
         if self._stopped:
             raise EngineStopped("the engine stopped after an earlier failure")
         try:
-            venue = self.venue
             if not venue.time_ns <= time_ns < self._timers.next_ns or venue.agenda:
                 self._check_time(command, time_ns)
             venue.time_ns = time_ns
@@ -117,18 +119,7 @@ class Engine:
             self._handlers[type(command)](command, events)
             if venue.traded_books:
                 self._triggers.run(events)
-            touched = venue.ledger.touched
-            if len(touched) == 1:
-                balance, _ = touched.popitem()
-                events.append(
-                    BalanceChanged(
-                        balance.account_id,
-                        balance.asset,
-                        balance.available_minor,
-                        balance.held_minor,
-                    )
-                )
-            elif touched:
+            if venue.ledger.touched:
                 venue.ledger.drain_changes(events)
             return events
         except BaseException:

@@ -1,6 +1,6 @@
 """Order entry: a new order is refused, or accepted and sent into its book.
 
-The plain path comes first and is kept short; ``special.py`` prepares everything else.
+``special.py`` prepares orders with options; ``plain.py`` is a shorter way for the common ones.
 """
 
 from orderbook.core.accounts import Account
@@ -13,7 +13,7 @@ from orderbook.core.events import Event, OrderAccepted
 from orderbook.core.lifecycle import Lifecycle
 from orderbook.core.liquidity import fills_whole, meets
 from orderbook.core.matching import Matcher, market_limit_ticks
-from orderbook.core.order import Order, new_order
+from orderbook.core.order import Order, held_per_lot_minor, new_order
 from orderbook.core.phases import Phases
 from orderbook.core.units import (
     CancelReason,
@@ -28,10 +28,11 @@ from orderbook.core.venue import Venue
 # Reading an enumeration's member costs ten times as much as a constant.
 _BUY = Side.BUY
 _LIMIT = OrderType.LIMIT
-_GTC = TimeInForce.GTC
 _IOC = TimeInForce.IOC
 _FOK = TimeInForce.FOK
 _TRADING = InstrumentStatus.TRADING
+_IOC_REMAINDER = CancelReason.IOC_REMAINDER
+_MARKET_REMAINDER = CancelReason.MARKET_REMAINDER
 
 
 class OrderEntry:
@@ -61,51 +62,30 @@ class OrderEntry:
             account,
             book,
             account.balance(book.quote if side is _BUY else book.base),
+            held_per_lot_minor(book, side, command.price_ticks),
             side,
             command.price_ticks,
             command.quantity_lots,
             client_order_id,
         )
 
-    def place_plain(
-        self, command: PlaceOrder, book: Book, account: Account, events: list[Event]
-    ) -> None:
+    def place(self, command: PlaceOrder, book: Book, account: Account, events: list[Event]) -> None:
         """Executes an order without options that ``refuse_order`` let pass."""
-        venue = self._venue
-        order_id = venue.next_order_id
-        venue.next_order_id = order_id + 1
-        side, price_ticks, lots = command.side, command.price_ticks, command.quantity_lots
-        type, time_in_force = command.type, command.time_in_force
-        client_order_id = command.client_order_id
-        if client_order_id:
-            account.client_order_ids[client_order_id] = order_id
-        if side is _BUY:
-            funds, best = account.balances.get(book.quote), book.asks.best
-            meets_none = best is None or best.price_ticks > price_ticks
-        else:
-            funds, best = account.balances.get(book.base), book.bids.best
-            meets_none = best is None or best.price_ticks < price_ticks
-        assert funds is not None  # or the order would not be covered
-        order = new_order(order_id, account, book, funds, side, price_ticks, lots, client_order_id)
+        order = self.accept(command, book, account)
         events.append(
             OrderAccepted(
-                order_id,
-                account.account_id,
-                book.symbol,
-                side,
-                type,
-                time_in_force,
-                price_ticks,
-                lots,
-                client_order_id,
+                order.order_id,
+                command.account_id,
+                command.symbol,
+                command.side,
+                command.type,
+                command.time_in_force,
+                command.price_ticks,
+                command.quantity_lots,
+                command.client_order_id,
             )
         )
-        if meets_none and time_in_force is _GTC and type is _LIMIT and book.is_plain:
-            book.rest(order)
-            venue.ledger.hold(funds, lots * order.held_per_lot_minor)
-            account.orders[order_id] = order
-        else:
-            self.execute(order, type, time_in_force, account.self_trade, events)
+        self.execute(order, command.type, command.time_in_force, account.self_trade, events)
 
     def execute(
         self,
@@ -121,10 +101,10 @@ class OrderEntry:
         """
         book = order.book
         if type is _LIMIT:
-            limit_ticks, remainder = order.price_ticks, CancelReason.IOC_REMAINDER
+            limit_ticks, remainder = order.price_ticks, _IOC_REMAINDER
         else:
             limit_ticks = order.price_ticks or market_limit_ticks(order.side)
-            remainder = CancelReason.MARKET_REMAINDER
+            remainder = _MARKET_REMAINDER
         ended: CancelReason | None
         if book.instrument.status is not _TRADING:
             ended = self._outside_trading(order, type, time_in_force)

@@ -29,6 +29,7 @@ class Funds:
         if command.status is AccountStatus.CLOSED:
             self._cancels.cancel_every(account, None, CancelReason.ACCOUNT_CLOSED, events)
         account.status = command.status
+        account.review()
         events.append(AccountStatusSet(account_id, command.status))
 
     def deposit(self, command: Deposit, events: list[Event]) -> None:

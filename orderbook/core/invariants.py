@@ -3,7 +3,8 @@
 Checks I1 (money is conserved), I2 (nothing negative, held = what the open orders need), I6 (no
 crossed or locked book in a continuous phase), I7 (priority: it grows along each queue, and orders
 stand where they say), "levels" (sums, counts, no empty level, sorted prices), "ids" (every id is
-known exactly once), and what only special orders have: "stages", "stops", "timers" and "lists".
+known exactly once), "accounts" (what is remembered of their restrictions), and what only special
+orders have: "stages", "stops", "timers" and "lists".
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ def check(engine: Engine) -> None:
     _check_orders(engine)
     check_special(engine.venue)
     _check_client_order_ids(engine)
+    _check_accounts(engine)
     _check_held(engine)
     _check_supply(engine)
 
@@ -144,6 +146,15 @@ def _check_orders(engine: Engine) -> None:
             ),
             "ids",
             f"account {account.account_id} has another's order",
+        )
+
+
+def _check_accounts(engine: Engine) -> None:
+    for account in engine.accounts.values():
+        require(
+            account.is_unrestricted is not account.has_restrictions(),
+            "accounts",
+            f"account {account.account_id}: its restrictions are not what it remembers",
         )
 
 

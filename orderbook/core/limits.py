@@ -41,6 +41,7 @@ class Limits:
         account.self_trade = command.self_trade
         account.max_open_orders = command.max_open_orders or MAX_OPEN_ORDERS
         account.limits = _rate_limits(command, account.limits)
+        account.review()
         events.append(
             AccountLimitsSet(
                 command.account_id,
@@ -64,6 +65,7 @@ class Limits:
             _refuse(account_id, command, RejectReason.UNKNOWN_ACCOUNT, events)
             return
         account.kill_switch = command.engaged
+        account.review()
         events.append(KillSwitchSet(account_id, command.engaged))
         if command.engaged:
             self._cancels.cancel_every(account, None, CancelReason.KILL_SWITCH, events)

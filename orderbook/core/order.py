@@ -159,11 +159,21 @@ class Order:
         return max(0, needed_minor - special.covered_minor)
 
 
+Fill = tuple[Order, int]
+"""A resting order, and how many of its lots were filled."""
+
+
+def held_per_lot_minor(book: Book, side: Side, price_ticks: int) -> int:
+    """What an order holds for each of its lots: quote for a buy, base for a sell."""
+    return price_ticks * book.tick_lot_minor if side is _BUY else book.lot_minor
+
+
 def new_order(
     order_id: int,
     account: Account,
     book: Book,
     funds: Balance,
+    held_per_lot_minor: int,
     side: Side,
     price_ticks: int,
     quantity_lots: int,
@@ -178,7 +188,7 @@ def new_order(
     order.account = account
     order.book = book
     order.funds = funds
-    order.held_per_lot_minor = price_ticks * book.tick_lot_minor if side is _BUY else book.lot_minor
+    order.held_per_lot_minor = held_per_lot_minor
     order.side = side
     order.price_ticks = price_ticks
     order.quantity_lots = quantity_lots

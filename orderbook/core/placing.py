@@ -34,14 +34,12 @@ class Placing:
         if refused is not None or book is None or account is None:
             assert refused is not None
             events.append(order_rejected(command, refused))
-        elif command.options is None and command.time_in_force is not _DAY:
-            self._entry.place_plain(command, book, account, events)
         else:
-            self._special.place(command, book, account, events)
+            self.enter(command, book, account, events)
 
     def enter(self, command: PlaceOrder, book: Book, account: Account, events: list[Event]) -> None:
         """Executes an order that the rules let pass."""
         if command.options is None and command.time_in_force is not _DAY:
-            self._entry.place_plain(command, book, account, events)
+            self._entry.place(command, book, account, events)
         else:
             self._special.place(command, book, account, events)

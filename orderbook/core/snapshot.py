@@ -270,6 +270,7 @@ def _engine(state: _State) -> Engine:
         restore_volumes(packed.volumes, account)
         if packed.limits is not None:
             account.limits = _unpack_limits(packed.limits)
+        account.review()
         if packed.dead_man_ns:
             engine.venue.timers.set(TimerKind.DEAD_MAN, account.account_id, packed.dead_man_ns)
     for account_id, text in state.finished_client_order_ids:

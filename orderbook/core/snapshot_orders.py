@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from orderbook.core.accounts import Account
 from orderbook.core.book import Book
-from orderbook.core.order import Order, OrderList, Special, Stage, new_order
+from orderbook.core.order import Order, OrderList, Special, Stage, held_per_lot_minor, new_order
 from orderbook.core.terms import OrderOptions
 from orderbook.core.units import OrderListKind, OrderType, Side, TimeInForce
 
@@ -77,6 +77,7 @@ def unpack_order(packed: PackedOrder, account: Account, book: Book) -> Order:
         account,
         book,
         account.balances[instrument.quote if packed.side is Side.BUY else instrument.base],
+        held_per_lot_minor(book, packed.side, packed.price_ticks),
         packed.side,
         packed.price_ticks,
         packed.quantity_lots,

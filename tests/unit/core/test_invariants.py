@@ -204,6 +204,13 @@ def test_too_many_remembered_ids_are_found(monkeypatch: pytest.MonkeyPatch) -> N
         check(engine)
 
 
+def test_an_account_that_forgot_that_it_is_restricted_is_found() -> None:
+    engine = busy_engine()
+    engine.accounts[ALICE].kill_switch = True
+    with pytest.raises(InvariantBroken, match="accounts"):
+        check(engine)
+
+
 def drain_available(engine: Engine) -> None:
     """Lies about what the order of account 1 holds, so that its fill would overdraw."""
     engine.accounts[ALICE].balances["USDT"].held_minor = 0
