@@ -24,7 +24,8 @@ _WAITING_ARRAYS: Final = 1_024
 class LiveTimeline:
     """A thread reads the source; everything else happens in the thread that asks for frames.
 
-    The past is kept up to ``kept_bytes`` of records. A frame is due when its records came.
+    The past is kept up to ``kept_bytes`` of records; what was not published yet, in any case (the
+    source waits when much has not been taken). A frame is due when its records came.
     """
 
     is_live = True
@@ -66,6 +67,12 @@ class LiveTimeline:
         self._collect()
         self._check(sequence)
         return self._from(sequence)
+
+    def published(self, sequence: int) -> None:
+        """Everybody who is not behind has got this frame: what is too much goes, up to it."""
+        while self._frame_bytes > self._kept_bytes and self.first_sequence <= sequence:
+            gone = self._frames.pop(self.first_sequence)
+            self._frame_bytes -= gone.record_count * RECORD_SIZE + _FRAME_COST
 
     def close(self, timeout_s: float = 5) -> None:
         self._source.close()
@@ -157,9 +164,6 @@ class LiveTimeline:
         self._next_record += count
         self._last_due_ns = max(self._last_due_ns, due_ns)
         self._frame_bytes += size + _FRAME_COST
-        while self._frame_bytes > self._kept_bytes:
-            gone = self._frames.pop(next(iter(self._frames)))
-            self._frame_bytes -= gone.record_count * RECORD_SIZE + _FRAME_COST
 
 
 _FRAME_COST: Final = 400

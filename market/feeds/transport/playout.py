@@ -89,6 +89,8 @@ class Playout:
         self.upcoming = None
         self.next_sequence = planned.sequence + 1
         self.record_count = planned.first_record + planned.record_count
+        if isinstance(self.timeline, LiveTimeline):
+            self.timeline.published(planned.sequence)
         if planned.kind is Kind.RESTART:
             self._lap_sequence = planned.sequence
             self.lap_count += 1

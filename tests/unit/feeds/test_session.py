@@ -107,7 +107,7 @@ def test_a_cold_start_is_over_with_the_next_clear():
 
 def plain_states(records):
     """The rules record by record."""
-    states = {}
+    states: dict[BookKey, tuple[FeedState | None, bool]] = {}
     for record in records:
         key = BookKey(int(record["publisher_id"]), int(record["instrument_id"]))
         action, flags = int(record["action"]), int(record["flags"])
@@ -278,7 +278,7 @@ def test_another_stream_from_its_beginning_is_a_restart(scripted):
 
 def test_idle_time_is_told(scripted):
     session = scripted(None, None, frame(Kind.HEARTBEAT), None, frame(Kind.END))
-    calls = []
+    calls: list[object] = []
     session.run(calls.append, lambda: calls.append("idle"))
     assert calls == ["idle"] * 3
 

@@ -75,41 +75,9 @@ class Command(BaseCommand):
             "2023-12-25T23:00) is sent at once",
         )
         parser.add_argument("--loop", action="store_true", help="begin again, without end")
-        parser.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
-        parser.add_argument(
-            "--port",
-            type=int,
-            default=DEFAULT_PORT,
-            help=f"{DEFAULT_PORT}; 0 takes a free one and prints it as a line of JSON",
-        )
-        parser.add_argument(
-            "--wait-clients",
-            type=int,
-            default=1,
-            metavar="N",
-            help="files: begin when N clients are there (1); 0 begins at once",
-        )
-        parser.add_argument(
-            "--backlog-mib",
-            type=int,
-            default=128,
-            help="a client that has so much to take yet is disconnected (128)",
-        )
-        parser.add_argument(
-            "--backlog-seconds",
-            type=float,
-            default=10,
-            help="and so is one that leaves a frame untaken for so long (10)",
-        )
-        parser.add_argument(
-            "--linger",
-            type=float,
-            default=2,
-            metavar="SECONDS",
-            help="after the end, how long to wait for clients whose connection broke (2)",
-        )
         parser.add_argument("--progress", action="store_true", help="show it without a terminal")
         parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
+        _add_connection_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         _check(options)
@@ -217,6 +185,42 @@ class Command(BaseCommand):
             f"{how}: {progress.record_count:,} records, last sequence {progress.sequence}, "
             f"{progress.dropped_count} clients disconnected for not keeping up."
         )
+
+
+def _add_connection_arguments(parser: CommandParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        help=f"{DEFAULT_PORT}; 0 takes a free one and prints it as a line of JSON",
+    )
+    parser.add_argument(
+        "--wait-clients",
+        type=int,
+        default=1,
+        metavar="N",
+        help="files: begin when N clients are there (1); 0 begins at once",
+    )
+    parser.add_argument(
+        "--backlog-mib",
+        type=int,
+        default=128,
+        help="a client that has so much to take yet is disconnected (128)",
+    )
+    parser.add_argument(
+        "--backlog-seconds",
+        type=float,
+        default=10,
+        help="and so is one that leaves a frame untaken for so long (10)",
+    )
+    parser.add_argument(
+        "--linger",
+        type=float,
+        default=2,
+        metavar="SECONDS",
+        help="after the end, how long to wait for clients whose connection broke (2)",
+    )
 
 
 def _check(options: dict[str, Any]) -> None:

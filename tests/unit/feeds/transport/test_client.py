@@ -3,9 +3,9 @@
 import pytest
 
 from market.feeds.errors import BadFrame
-from market.feeds.transport.client import FrameClient
+from market.feeds.transport.client import FrameClient, Gap
 from market.feeds.transport.errors import SenderFailed, SequenceGap, StreamLost, UnknownResume
-from market.feeds.transport.frames import Kind, encode_header, encode_message
+from market.feeds.transport.frames import Kind, Received, encode_header, encode_message
 from tests.unit.feeds.transport.streams import (
     DEADLINE_S,
     make_records,
@@ -140,7 +140,7 @@ def test_records_missing_across_a_resume_are_seen():
 
 def test_a_timeout_gives_nothing_and_loses_nothing():
     with scripted_sender(hello() + frame(1) + end(2)) as address, FrameClient(*address) as client:
-        frames = []
+        frames: list[Received | Gap] = []
         while len(frames) < 2:
             received = client.receive(0)
             frames += [received] if received else []

@@ -11,9 +11,9 @@ import pytest
 
 from market.feeds.dbn.records import RECORD_SIZE
 from market.feeds.errors import BadFile, FeedError
-from market.feeds.transport.client import Gap
+from market.feeds.transport.client import FrameClient, Gap
 from market.feeds.transport.errors import SenderFailed, StreamLost, UnknownResume
-from market.feeds.transport.frames import Kind
+from market.feeds.transport.frames import Kind, Received
 from market.feeds.transport.live import LiveTimeline
 from market.feeds.transport.pacing import MaxPace, SteadyPace
 from market.feeds.transport.sending import _hello, file_server, live_server
@@ -143,7 +143,7 @@ def broken(client):
 def test_a_client_whose_connection_breaks_goes_on_where_it_was(start, pace):
     records = make_records(150_000)
     sender = start(records, pace, limits=Limits(linger_s=30))
-    frames = []
+    frames: list[Received] = []
     with client_of(sender) as client:
         while not frames or frames[-1].kind is not Kind.END:
             frame = client.receive(DEADLINE_S)
@@ -158,7 +158,7 @@ def test_a_client_whose_connection_breaks_goes_on_where_it_was(start, pace):
 def test_a_sender_that_was_started_again_goes_on_where_the_client_was(start):
     records = make_records(100_000)
     sender = start(records, SteadyPace(50_000))
-    frames = []
+    frames: list[Received] = []
     with client_of(sender) as client:
         while len(frames) < 300:
             frames.append(kept(client.receive(DEADLINE_S)))
@@ -178,7 +178,7 @@ def test_several_clients_go_on_with_a_sender_that_was_started_again(start):
     with client_of(sender) as ahead, client_of(sender) as behind:
         ahead.connect()
         behind.connect()
-        frames = {ahead: [], behind: []}
+        frames: dict[FrameClient, list[Received]] = {ahead: [], behind: []}
         for client, count in ((ahead, 300), (behind, 100)):
             while len(frames[client]) < count:
                 frames[client].append(kept(client.receive(DEADLINE_S)))
@@ -238,7 +238,7 @@ def test_a_damaged_file_ends_in_an_error_for_everyone(start, tmp_path):
     path.write_bytes(path.read_bytes()[:-30])
     sender = start(records, SteadyPace(500_000))
     with client_of(sender) as client:
-        frames = []
+        frames: list[Received] = []
         with pytest.raises(SenderFailed, match=r"at byte \d+.*no END; the last frame") as caught:  # noqa: PT012
             while True:
                 frames.append(kept(client.receive(DEADLINE_S)))
@@ -311,7 +311,7 @@ class Happening:
     is_live = True
 
     def __init__(self) -> None:
-        self.coming = queue.Queue()
+        self.coming: queue.Queue = queue.Queue()
 
     def batches(self, start_record):
         while (records := self.coming.get()) is not None:
