@@ -82,7 +82,7 @@ def test_nothing_is_found_in_sound_records() -> None:
 def test_an_anomaly_is_found_at_its_record(line: str, anomaly: Anomaly, batch: int) -> None:
     records = flow(*SOUND, line, "N N 0 - 0")
     report = check(records, batch=batch)
-    assert set(found(report)) == {anomaly}
+    assert found(report) == {anomaly: 1}
     assert report["ok"] is (anomaly in COUNTED_ONLY)
     beginning = report["checks"][anomaly]["first"]
     assert beginning["record"] == len(SOUND)
@@ -224,6 +224,15 @@ def test_an_order_of_size_zero_is_found() -> None:
             return image
 
     assert {Kind.ORDER_SIZE, Kind.LEVEL_SIZE} <= set(found(check(flow(*SOUND), Zero())))
+
+
+def test_orders_of_levels_in_the_wrong_order_are_found() -> None:
+    class Reversed(PlainBooks):
+        def image(self, key: BookKey) -> BookImage:
+            image = super().image(key)
+            return image._replace(bids=image.bids[::-1].copy())
+
+    assert Kind.LEVEL_ORDER in found(check(flow(*SOUND), Reversed()))
 
 
 class Forgetful(PlainBooks):

@@ -72,6 +72,13 @@ def venue_rows(records: Records, depth: int) -> list[bytes]:
     return rows
 
 
+def test_of_several_rows_of_a_moment_the_last_counts(tmp_path) -> None:
+    records = flow(*LINES)
+    rows = [message(records[0], empty_books(), 1), *venue_rows(records, 1)]
+    path = saved(tmp_path / "venue", Schema.MBP_1, rows)
+    assert check(records, path)["ok"]
+
+
 def interval_rows(records: Records) -> list[bytes]:
     """One a second: what was before it."""
     rows = []
@@ -90,6 +97,7 @@ def interval_rows(records: Records) -> list[bytes]:
             0,
             Side.NONE,
             now_ns,
+            sequence=2**31,
             levels=pairs(*books.levels(KEY, 1), 1)[0],
         )
         rows.append(bytes(made)[: made.record_size()])

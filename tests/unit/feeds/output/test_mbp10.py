@@ -38,6 +38,17 @@ def written(tmp_path: Path, batch: int) -> bytes:
     return path.read_bytes()
 
 
+def test_a_trade_that_ends_its_event_comes_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    target = WholeFile(str(path))
+    Mbp10Writer(PlainBooks(), target).apply(flow("A B 1 100 5", "A B 2 101 5 .", "T A 0 101 1"))
+    target.finish()
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    assert [line["sequence"] for line in lines] == [0, 2, 2]
+    bests = [int(line["levels"][0]["bid_px"]) // PRICE_UNITS for line in lines]
+    assert bests == [100, 100, 101]
+
+
 @pytest.fixture
 def events(tmp_path: Path) -> list[dict]:
     return [json.loads(line) for line in written(tmp_path, 1_000).splitlines()]

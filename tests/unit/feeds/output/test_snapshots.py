@@ -41,6 +41,7 @@ def cuts(interval: Interval, lines: list[str], batch: int) -> list[Cut]:
 def test_by_records_a_snapshot_waits_for_the_end_of_its_event(batch: int) -> None:
     lines = ["N N 0 - 0", "N N 0 - 0 .", "N N 0 - 0 .", "N N 0 - 0", "N N 0 - 0", "N N 0 - 0 ."]
     assert [cut.end for cut in cuts(Interval(2, 0), lines, batch)] == [4]
+    assert [cut.end for cut in cuts(Interval(3, 0), lines, batch)] == [4]
     assert [cut.end for cut in cuts(Interval(1, 0), lines, batch)] == [1, 4, 5]
     assert [cut.at for cut in cuts(Interval(1, 0), lines, batch)] == [1, 4, 5]
 
@@ -58,8 +59,8 @@ def test_by_time_a_snapshot_holds_what_was_before_its_moment(batch: int) -> None
 
 @pytest.mark.parametrize("batch", [1, 2, 100])
 def test_by_time_an_event_over_the_moment_is_waited_for(batch: int) -> None:
-    lines = ["N N 0 - 0 t=0", "N N 0 - 0 . t=0.9", "N N 0 - 0 t=1.1", "N N 0 - 0 t=1.2"]
-    assert cuts(Interval(0, SECOND), lines, batch) == [Cut(3, START_NS + SECOND)]
+    lines = ["N N 0 - 0 t=0", "N N 0 - 0 . t=0.9", "N N 0 - 0 . t=1.1", "N N 0 - 0 t=1.2"]
+    assert cuts(Interval(0, SECOND), lines, batch) == [Cut(4, START_NS + SECOND)]
 
 
 @pytest.mark.parametrize("batch", [1, 2, 100])
