@@ -5,6 +5,10 @@ fees, self-trade prevention, events) and, by turns in the same run, through the 
 Python user could install instead. Every engine runs in a process of its own, the fastest of its
 runs counts, and all must make the same trades. Then: do the costs stay flat as the book grows?
 
+The others may need a newer Python than the venue runs on. Then rialto runs on both: ``rialto`` is
+what the venue gets, ``rialto-same-python`` compares the engines and not the interpreters. Where a
+compiled build of the core fits, ``rialto-plain`` is the same interpreter without it.
+
 Prints a table to stderr and one JSON object last. Exit code 1 where an engine made other trades.
 """
 
@@ -24,10 +28,16 @@ from rich.table import Table
 from bench.competitors import COMPETITORS, environment, find_python, install
 from bench.engine_flatness import growth, memory, queue_cancels
 from bench.engine_flow import make_flow
+from orderbook import speedups
 
 ROOT = Path(__file__).resolve().parent.parent
 ADAPTERS = Path(__file__).with_name("adapters")
 OWN = "rialto"
+OWN_PLAIN = "rialto-plain"
+OWN_SAME_PYTHON = "rialto-same-python"
+OWN_ADAPTER = "bench.adapters.with_rialto"
+NEEDS = "matching-engine"
+"""It brings what the core needs to the other engines' environment: msgspec, sortedcontainers."""
 FEWEST_RESTING = 1_000
 TABLE_WIDTH = 110
 """Columns where the output is no terminal that says how wide it is."""
@@ -93,15 +103,21 @@ class Runner:
 
 
 def contenders(console: Console, alone: bool) -> list[Contender]:
-    own = [Contender(OWN, sys.executable, "bench.adapters.with_rialto")]
+    own = [Contender(OWN, sys.executable, OWN_ADAPTER)]
+    if speedups.state == speedups.COMPILED:
+        own.append(Contender(OWN_PLAIN, sys.executable, OWN_ADAPTER, plain=True))
     if alone:
         return own
     console.print("[dim]preparing the other engines (once; build/bench-competitors)")
-    interpreter = environment(find_python())
+    python = find_python()
+    interpreter = environment(python)
     others = [
         Contender(item.name, str(interpreter), item.adapter, install(interpreter, item))
         for item in COMPETITORS
     ]
+    if python != sys.executable:
+        missing = next(item.missing for item in others if item.name == NEEDS)
+        own.append(Contender(OWN_SAME_PYTHON, str(interpreter), OWN_ADAPTER, missing))
     return own + others
 
 
@@ -135,22 +151,41 @@ def race(
     return results
 
 
+def ratios_of(results: dict[str, dict[str, Any]], own: str) -> dict[str, float]:
+    """How many times as fast as each of the others this run of ours was; {} where it did not run.
+
+    On the other engines' Python only they are compared with.
+    """
+    if own not in results:
+        return {}
+    ours = (OWN, OWN_PLAIN, OWN_SAME_PYTHON)
+    return {
+        name: round(results[own]["ops_per_s"] / item["ops_per_s"], 3)
+        for name, item in results.items()
+        if name != own and (own == OWN or name not in ours)
+    }
+
+
 def print_table(
     console: Console, entered: list[Contender], results: dict[str, dict[str, Any]]
 ) -> None:
-    table = Table("engine", "Python", "build", "ops/s", "rialto is", "trades", "same trades")
+    table = Table(
+        "engine", "Python", "build", "ops/s", "rialto is", "on its Python", "trades", "same trades"
+    )
     own = results[OWN]
+    ratios, same_python = ratios_of(results, OWN), ratios_of(results, OWN_SAME_PYTHON)
     for contender in entered:
         result = results.get(contender.name)
         if result is None:
-            table.add_row(contender.name, "", "", "not installed", "", "", contender.missing)
+            table.add_row(contender.name, "", "", "not installed", "", "", "", contender.missing)
             continue
         table.add_row(
             f"{contender.name} {result['version']}",
             result["python"],
             result["build"],
             f"{result['ops_per_s']:,}",
-            f"{own['ops_per_s'] / result['ops_per_s']:.2f} x",
+            f"{ratios[contender.name]:.2f} x" if contender.name in ratios else "",
+            f"{same_python[contender.name]:.2f} x" if contender.name in same_python else "",
             f"{result['trades']:,}",
             "yes" if result["fills_sha256"] == own["fills_sha256"] else "NO",
         )
@@ -220,11 +255,8 @@ def main(arguments: list[str] | None = None) -> int:
         same = all(item["fills_sha256"] == own["fills_sha256"] for item in results.values())
         report |= {
             "ops_per_s": {name: item["ops_per_s"] for name, item in results.items()},
-            "ratios": {
-                name: round(own["ops_per_s"] / item["ops_per_s"], 3)
-                for name, item in results.items()
-                if name != OWN
-            },
+            "ratios": ratios_of(results, OWN),
+            "ratios_same_python": ratios_of(results, OWN_SAME_PYTHON),
             "build": own["build"],
             "same_trades": same,
             "not_installed": {item.name: item.missing for item in entered if item.missing},
