@@ -43,6 +43,14 @@ FRESHNESS_WAIT_S = 0.1
 """How long a read waits for the replica to reach an acknowledged command."""
 
 
+class OldDepth(Exception):
+    """An answer that knows less than what was published before it was asked for: given by an engine
+    that was replaced and does not know it yet."""
+
+    def __init__(self, symbol: str, sequence: int, heard: int) -> None:
+        super().__init__(f"the book of {symbol} is of sequence {sequence}, after {heard} was heard")
+
+
 class MarketHub:
     def __init__(
         self, feed: Feed, gateway: Gateway, clock_ns: Callable[[], int] = time.time_ns
@@ -275,8 +283,11 @@ class MarketHub:
     async def _fetch_until_done(self, state: SymbolState) -> None:
         while True:
             try:
+                heard = self.sequence
                 depth = await self._gateway.query(GetDepth(state.symbol))
                 assert isinstance(depth, Depth)
+                if depth.sequence < heard:
+                    raise OldDepth(state.symbol, depth.sequence, heard)
                 history, ticker = await database_sync_to_async(_read_history)(
                     state.symbol, self._clock_ns()
                 )
@@ -284,6 +295,8 @@ class MarketHub:
             except DepthGap as gap:
                 # What has arrived stays: only a snapshot that reaches it will do.
                 logger.warning("depth gap in a fetch: %s", gap)
+            except OldDepth as error:
+                logger.warning("%s", error)
             except (VenueError, LookupError) as error:
                 logger.warning("market data of %s cannot be read: %s", state.symbol, error)
             except Exception:

@@ -16,6 +16,8 @@ class DepthReplica:
     def __init__(self, gateway: Gateway, symbols: tuple[str, ...]) -> None:
         self.books: dict[str, ReplicaBook] = {}
         self._gateway = gateway
+        self._sequence = 0
+        """The last that was heard of."""
         self._waiting: dict[str, list[DepthUpdate]] = {symbol: [] for symbol in symbols}
         """What was published while a snapshot is being fetched."""
         self._fetches: dict[str, asyncio.Task[None]] = {}
@@ -29,6 +31,7 @@ class DepthReplica:
             self._fetch(symbol)
 
     def on_batch(self, batch: PublishedBatch) -> None:
+        self._sequence = batch.last_sequence
         for update in batch.depth:
             book = self.books.get(update.symbol)
             if book is None:
@@ -51,8 +54,11 @@ class DepthReplica:
     async def _fetch_until_done(self, symbol: str) -> None:
         while True:
             try:
+                heard = self._sequence
                 depth = await self._gateway.query(GetDepth(symbol))
                 assert isinstance(depth, Depth)
+                if depth.sequence < heard:  # from an engine that was replaced: ask again
+                    raise DepthGap(symbol, depth.sequence, heard)
                 book = ReplicaBook(depth)
                 for update in self._waiting[symbol]:
                     book.apply(update)

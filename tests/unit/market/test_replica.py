@@ -94,7 +94,9 @@ async def test_a_missing_update_makes_the_book_be_fetched_again(hub, feed, gatew
 async def test_updates_that_arrive_during_the_fetch_are_laid_over_it(hub, feed, gateway):
     gateway.book = depth(20, level("buy", 90, 1), level("buy", 80, 1))
     gateway.hold()
+    asked = gateway.asked
     feed.lose()
+    await eventually(lambda: gateway.asked > asked)
     feed.send(batch(19, updates=[update(19, 19, level("buy", 90, 9))]))
     feed.send(batch(20, updates=[update(20, 22, level("buy", 91, 2))]))
     feed.send(batch(23, trade(3, 91), updates=[update(23, 23, level("buy", 80, 0))]))
@@ -118,7 +120,7 @@ async def test_a_snapshot_too_old_for_what_arrived_meanwhile_is_never_shown(
     gateway.release()
     await eventually(lambda: gateway.asked > asked + 2)
     assert hub.view(SYMBOL) is None
-    gateway.book = depth(29, level("buy", 95, 1))
+    gateway.book = depth(29, level("buy", 95, 1), sequence=30)
     await eventually(lambda: hub.view(SYMBOL) is not None)
     assert [one.price_ticks for one in hub.view(SYMBOL).bids] == [99, 95]
 
@@ -310,8 +312,25 @@ async def test_a_symbol_that_is_fetched_gets_its_session_from_the_engine(hub, fe
 async def test_what_is_newer_than_the_snapshot_of_a_fetch_holds(hub, feed, gateway):
     gateway.book = structs.replace(depth(20, sequence=20), indication=(98, 3, 1))
     gateway.hold()
+    asked = gateway.asked
     feed.lose()
+    await eventually(lambda: gateway.asked > asked)
     feed.send(batch(21, AuctionIndicated(SYMBOL, 97, 2, 0)))
     gateway.release()
     await eventually(lambda: hub.view(SYMBOL) is not None)
     assert hub.view(SYMBOL).session == MarketSession(0, 97, 2, 0)
+
+
+async def test_a_book_older_than_what_was_heard_is_asked_for_again(hub, feed, gateway, monkeypatch):
+    """An engine that was replaced may answer before it knows."""
+    monkeypatch.setattr(replica, "RETRY_S", 0.0)
+    gateway.book = depth(12, level("buy", 95, 1))
+    asked = gateway.asked
+    feed.send(batch(13, trade(7, 101)))
+    for listener in feed.listeners:
+        listener.on_gap()
+    await eventually(lambda: gateway.asked > asked + 1)
+    assert hub.view(SYMBOL) is None
+    gateway.book = depth(13, level("buy", 94, 1))
+    await eventually(lambda: hub.view(SYMBOL) is not None)
+    assert hub.view(SYMBOL).best_bid == BookLevel(94, 1, 1)
