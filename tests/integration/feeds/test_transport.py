@@ -155,17 +155,19 @@ def test_a_mistake_is_one_line_and_code_2():
     assert "no-such-file.dbn cannot be read: No such file" in run.stderr
 
 
-@pytest.mark.parametrize("path", REAL_FILES, ids=lambda path: path.name)
-def test_real_files_arrive_as_they_are(path):
-    with open_dbn(path) as opened:
-        data = np.concatenate([batch.copy() for batch in opened.batches()]).tobytes()
-    expected, streamed, digest = PlainBooks(), PlainBooks(), sha256()
-    with FileSource([path]) as source:
-        FeedSession(source, expected).run(lambda batch: None)
-    with (
-        sending(path, "--speed", "max", "--port", 0) as sender,
-        FrameClient("127.0.0.1", sender.port) as client,
-    ):
-        FeedSession(client, streamed).run(lambda batch: digest.update(batch.records.tobytes()))
-    assert digest.digest() == sha256(data).digest()
-    assert books_hash(streamed) == books_hash(expected)
+if REAL_FILES:
+
+    @pytest.mark.parametrize("path", REAL_FILES, ids=lambda path: path.name)
+    def test_real_files_arrive_as_they_are(path):
+        with open_dbn(path) as opened:
+            data = np.concatenate([batch.copy() for batch in opened.batches()]).tobytes()
+        expected, streamed, digest = PlainBooks(), PlainBooks(), sha256()
+        with FileSource([path]) as source:
+            FeedSession(source, expected).run(lambda batch: None)
+        with (
+            sending(path, "--speed", "max", "--port", 0) as sender,
+            FrameClient("127.0.0.1", sender.port) as client,
+        ):
+            FeedSession(client, streamed).run(lambda batch: digest.update(batch.records.tobytes()))
+        assert digest.digest() == sha256(data).digest()
+        assert books_hash(streamed) == books_hash(expected)
