@@ -108,12 +108,13 @@ class Ledger:
     def drain_changes(self, events: list[Event]) -> None:
         """Appends a BalanceChanged for each touched balance, by account id, then asset."""
         touched = self.touched
-        events += [
-            BalanceChanged(
-                balance.account_id, balance.asset, balance.available_minor, balance.held_minor
+        for place in sorted(touched):
+            balance = touched[place]
+            events.append(
+                BalanceChanged(
+                    balance.account_id, balance.asset, balance.available_minor, balance.held_minor
+                )
             )
-            for balance in map(touched.__getitem__, sorted(touched))
-        ]
         touched.clear()
 
 

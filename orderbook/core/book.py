@@ -143,20 +143,20 @@ class BookSide:
         order = level.first
         assert order is not None
         lots, fills_before, book = wanted_lots, len(fills), order.book
-        for _ in range(most):
-            if order is None or not lots or order.special is not None or order.account is own:
-                break
+        while order is not None and order.special is None and order.account is not own and most > 0:
+            most -= 1
             whole_lots = order.remaining_lots
             if whole_lots > lots:
-                order.remaining_lots = whole_lots - lots
                 fills.append((order, lots))
-                lots = 0
+                order.remaining_lots, lots = whole_lots - lots, 0
                 break
             fills.append((order, whole_lots))
             lots -= whole_lots
             order.level = None
             level.order_count -= 1
             order = order.following
+            if not lots:
+                break
         if lots != wanted_lots:
             level.quantity_lots -= wanted_lots - lots
             level.first = order

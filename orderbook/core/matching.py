@@ -43,17 +43,17 @@ class Matcher:
     def match(
         self, taker: Order, limit_ticks: int, rule: SelfTradePrevention, events: list[Event]
     ) -> CancelReason | None:
-        """Fills ``taker`` as far as its limit and the other side allow; the rest stays on it.
-
-        Names the reason where it must stop although it could trade on.
-        """
+        """Fills ``taker`` as far as its limit and the other side allow; the rest stays on it. Names
+        the reason where it must stop although it could trade on."""
         book, venue = taker.book, self._venue
         other, limit_key = (
             (book.asks, limit_ticks) if taker.side is _BUY else (book.bids, -limit_ticks)
         )
         own = None if rule is _ANYBODY else taker.account
         first_trade_id = venue.next_trade_id
-        end_trade_id = min(first_trade_id + MAX_FILLS, venue.end_trade_id)
+        end_trade_id = first_trade_id + MAX_FILLS
+        if end_trade_id > venue.end_trade_id:
+            end_trade_id = venue.end_trade_id
         ended: CancelReason | None = None
         fills: list[Fill] = []  # those that are not settled yet
         level = other.best
