@@ -59,9 +59,9 @@ def read_moment(request: Request, name: str) -> int | None:
     return (since.days * 86_400 + since.seconds) * NS_PER_SECOND + since.microseconds * 1_000
 
 
-def exact_moment(name: str, text: str) -> OpenApiParameter:
+def exact_moment(name: str, text: str, *, required: bool = False) -> OpenApiParameter:
     schema = {"oneOf": [{"type": "string", "format": "date-time"}, {"type": "integer"}]}
-    return OpenApiParameter(name, schema, description=text)
+    return OpenApiParameter(name, schema, description=text, required=required)
 
 
 def read_exact_moment(request: Request, name: str) -> int | None:

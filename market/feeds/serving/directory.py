@@ -85,11 +85,13 @@ def _by_key(feed_id: str, text: str) -> list[FeedInstrument]:
 def announce(
     feed_id: str, *, title: str, source: str, dataset: str, address: str, state: FeedState
 ) -> Feed:
-    """The feed is read from now on, and published at ``address``."""
+    """The feed is read from now on, and published at ``address``. An empty title or dataset
+    leaves the one that it had."""
     now = timezone.now()
     found = Feed.objects.filter(pk=feed_id).first() or Feed(id=feed_id)
     found.title = title or found.title
-    found.source, found.dataset, found.address = source, dataset, address
+    found.dataset = dataset or found.dataset
+    found.source, found.address = source, address
     found.state, found.state_text = state, ""
     found.started_at = found.seen_at = now
     found.save()

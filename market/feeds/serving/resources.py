@@ -182,5 +182,23 @@ def bar_resource(bar: BboBar) -> dict[str, Any]:
     }
 
 
+def quote_resource(change: Any) -> dict[str, Any]:
+    """A row of the stored changes of best prices."""
+    return {
+        "time": time_text(int(change["ts_recv"])),
+        "ts_recv": int(change["ts_recv"]),
+        **best_prices(
+            _best(change["bid_px"], change["bid_sz"], change["bid_ct"]),
+            _best(change["ask_px"], change["ask_sz"], change["ask_ct"]),
+            feed_formatter(""),
+        ),
+    }
+
+
+def _best(price: Any, size: Any, count: Any) -> BookLevel | None:
+    """None of an empty side."""
+    return BookLevel(int(price), int(size), int(count)) if count else None
+
+
 def snapshot_resource(row: BookSnapshot) -> dict[str, Any]:
     return {"time": time_text(row.ts_ns), "ts_recv": row.ts_ns, "orders": row.order_count}

@@ -136,6 +136,20 @@ class FeedBarListSerializer(serializers.Serializer[Any]):
     results = FeedBarSerializer(many=True)
 
 
+class FeedQuoteSerializer(serializers.Serializer[Any]):
+    time = serializers.DateTimeField()
+    ts_recv = serializers.IntegerField(help_text="Nanoseconds since the epoch.")
+    bid = LevelField(allow_null=True)
+    ask = LevelField(allow_null=True)
+    spread = serializers.CharField(allow_null=True, help_text="Negative while it is crossed.")
+
+
+class FeedQuoteListSerializer(serializers.Serializer[Any]):
+    feed = serializers.CharField()
+    symbol = serializers.CharField()
+    results = FeedQuoteSerializer(many=True)
+
+
 class FeedSnapshotSerializer(serializers.Serializer[Any]):
     time = serializers.DateTimeField()
     ts_recv = serializers.IntegerField()

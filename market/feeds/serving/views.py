@@ -17,8 +17,9 @@ from market.feeds.serving.hub import BookNow, FeedBook, get_feed_hub
 from market.feeds.serving.messages import PUBLISHED_LEVELS, PUBLISHED_TRADES
 from market.feeds.serving.units import feed_formatter
 from market.parameters import MAX_NS, exact_moment, read_exact_moment, read_whole, whole
-from market.values import BookLevel
+from market.values import NS_PER_SECOND, BookLevel
 from market.views import PublicView
+from orderbook.errors import InvalidInput
 from orderbook.gateway.schema import ERROR_RESPONSES, error_responses
 
 DEFAULT_ROWS = 50
@@ -26,6 +27,10 @@ MAX_ROWS = 1_000
 MAX_BARS = 5_000
 DEFAULT_BARS = 600
 MAX_STORED_LEVELS = 5_000
+MAX_QUOTES = 5_000
+DEFAULT_QUOTES = 500
+MAX_QUOTE_SECONDS = 600
+"""An interval's changes of all books are read to find those of one."""
 
 _Method = TypeVar("_Method", bound=Callable[..., Response])
 _INSTRUMENT = OpenApiParameter(
@@ -195,6 +200,30 @@ class FeedBarsView(FeedView):
         return Response({"feed": feed_id, "symbol": row.symbol, "results": results})
 
 
+class FeedQuotesView(FeedView):
+    @_documented(
+        serializers.FeedQuoteListSerializer,
+        _INSTRUMENT,
+        exact_moment("start", "Only what was received then or later.", required=True),
+        exact_moment(
+            "end",
+            f"Only what was received then or before; at most {MAX_QUOTE_SECONDS} seconds later "
+            "than start, and those without it.",
+        ),
+        whole("limit", 1, MAX_QUOTES, DEFAULT_QUOTES, "Most changes; the oldest are given."),
+        summary="Every change of the best bid and offer from storage, oldest first",
+    )
+    def get(self, request: Request, feed_id: str) -> Response:
+        from market.feeds.storage import reading
+
+        limit = read_whole(request, "limit", 1, MAX_QUOTES, DEFAULT_QUOTES) or DEFAULT_QUOTES
+        start_ns, end_ns = _quote_interval(request)
+        row = self.row(request, feed_id)
+        found = reading.bbo(row.feed_id, _key(row), start_ns, end_ns, limit)
+        results = [resources.quote_resource(change) for change in found]
+        return Response({"feed": feed_id, "symbol": row.symbol, "results": results})
+
+
 class FeedSnapshotsView(FeedBookView):
     @_documented(
         serializers.FeedSnapshotListSerializer,
@@ -248,6 +277,18 @@ def _stored_book(row: FeedInstrument, at_ns: int) -> Any:
 
 def _interval(start_ns: int | None, end_ns: int | None) -> tuple[int, int]:
     return start_ns or 0, MAX_NS if end_ns is None else end_ns
+
+
+def _quote_interval(request: Request) -> tuple[int, int]:
+    start_ns, end_ns = read_exact_moment(request, "start"), read_exact_moment(request, "end")
+    if start_ns is None:
+        raise InvalidInput("start is required.", code="required", field="start")
+    latest_ns = start_ns + MAX_QUOTE_SECONDS * NS_PER_SECOND
+    if end_ns is not None and end_ns > latest_ns:
+        raise InvalidInput(
+            f"end must be at most {MAX_QUOTE_SECONDS} seconds later than start.", field="end"
+        )
+    return start_ns, min(latest_ns if end_ns is None else end_ns, MAX_NS)
 
 
 def _sides(bids: list[BookLevel], asks: list[BookLevel]) -> dict[str, Any]:

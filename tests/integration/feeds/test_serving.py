@@ -2,8 +2,11 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from market.feeds.dbn.writing import DbnWriter
 from tests.unit.feeds.serving.running_feed import SYMBOL, record, records
 
 ROOT = Path(__file__).resolve().parents[3]
+DEADLINE_S = 120.0
 DAY = records(
     *(record("A", "B", 100 - n % 7, n, n) for n in range(1, 500)),
     record("T", "A", 100, 5, 501),
@@ -94,3 +98,44 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert done.returncode == 2, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_feed_says_that_it_waits_for_its_sender_and_stops_when_told_to(place: Place) -> None:
+    arguments = ("waiting", "--connect", "127.0.0.1:1", "--patience", "600", "--engine", "plain")
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "run_feed", *arguments],
+        cwd=ROOT,
+        env=place.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr
+        assert process.stderr.readline().startswith("Published at 127.0.0.1:")
+        assert eventually(lambda: state_of(place, "waiting")) == "connecting"
+        process.terminate()
+        assert process.wait(DEADLINE_S) == 0
+        assert state_of(place, "waiting") == "stopped"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_sender_that_never_came_is_said_on_the_feed(place: Place) -> None:
+    arguments = ("late", "--connect", "127.0.0.1:1", "--patience", "0.2", "--engine", "plain")
+    assert place.manage("run_feed", *arguments).returncode == 2
+    assert state_of(place, "late") == "failed"
+
+
+def state_of(place: Place, feed_id: str) -> str | None:
+    with sqlite3.connect(place.folder / "feeds.sqlite3") as database:
+        row = database.execute("select state from feeds_feed where id = ?", (feed_id,)).fetchone()
+    return row[0] if row else None
+
+
+def eventually(read: Callable[[], str | None]) -> str | None:
+    """What it gives first, within the deadline."""
+    deadline = time.monotonic() + DEADLINE_S
+    while (found := read()) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found

@@ -10,11 +10,13 @@ from django.test import Client
 from django.utils import timezone
 
 from market.feeds.books.plain import PlainBooks
+from market.feeds.dbn.records import NO_PRICE
 from market.feeds.models import Feed, FeedInstrument, FeedState
 from market.feeds.serving.hub import BookNow, FeedBook, set_feed_hub
 from market.feeds.serving.live_book import LiveBook
 from market.feeds.serving.reader import FeedReader
 from market.feeds.storage import reading
+from market.feeds.storage.codec import BBO_DTYPE
 from tests.unit.feeds.serving.running_feed import FEED_ID, KEY, SYMBOL, RunningFeed, record, records
 
 pytestmark = pytest.mark.django_db(databases=["default", "journal", "feeds"])
@@ -175,3 +177,48 @@ def test_sizes_beyond_32_bits_are_summed_exactly(
     monkeypatch.setattr(reading, "book_at", lambda *_: books.image(KEY))
     book = client.get(BASE + "book", {"at": 1}).json()
     assert book["bids"] == [["10", str(2 * int(most)), 2]]
+
+
+def test_every_change_of_the_best_prices_is_read_from_storage(
+    client: Client, hub: StillHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = np.zeros(2, BBO_DTYPE)
+    rows["ts_recv"] = [5, 2**63 - 1]
+    rows["bid_px"], rows["bid_sz"], rows["bid_ct"] = [10 * 10**9, 11 * 10**9], 7, 2
+    rows["ask_px"], rows["ask_sz"], rows["ask_ct"] = [NO_PRICE, 12 * 10**9], [0, 2**33], [0, 1]
+    asked: list[Any] = []
+
+    def bbo(feed: str, key: Any, *interval: int) -> Any:
+        asked.append((feed, tuple(key), *interval))
+        return rows
+
+    monkeypatch.setattr(reading, "bbo", bbo)
+    answer = client.get(BASE + "quotes", {"start": 5, "limit": 2}).json()
+    assert asked == [(FEED_ID, (1, 17), 5, 5 + 600 * 10**9, 2)]
+    first, second = answer["results"]
+    assert (first["ts_recv"], first["bid"], first["ask"], first["spread"]) == (
+        5,
+        ["10", "7", 2],
+        None,
+        None,
+    )
+    assert (second["ask"], second["spread"]) == (["12", str(2**33), 1], "1")
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "field"),
+    [
+        ({}, "required", "start"),
+        ({"start": "x"}, "invalid", "start"),
+        ({"start": 1, "end": 2 + 600 * 10**9}, "invalid", "end"),
+        ({"start": 1, "limit": 5_001}, "invalid", "limit"),
+    ],
+)
+def test_best_prices_of_a_long_time_are_asked_for_in_parts(
+    client: Client, hub: StillHub, query: dict[str, Any], code: str, field: str
+) -> None:
+    answer = client.get(BASE + "quotes", query)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert (error["code"], error["field"]) == (code, field)
+    assert client.get(BASE + "quotes", {"start": 1, "end": 1}).json()["results"] == []

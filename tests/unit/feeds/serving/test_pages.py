@@ -1,6 +1,7 @@
 """The feeds' pages: whole before any socket, and honest about what is not there."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from django.test import Client
 
 from market.feeds.models import Feed, FeedInstrument, FeedState
+from market.live import HEARTBEAT
 from tests.unit.feeds.serving.running_feed import FEED_ID, SYMBOL
 from tests.unit.feeds.serving.test_api import StillHub, hub  # noqa: F401
 
@@ -18,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[4]
 
 def test_without_feeds_the_list_says_how_to_start_one(client: Client) -> None:
     page = client.get("/feeds/").content.decode()
-    assert "run_feed my-feed --connect" in page
+    assert "run_feed flow --connect" in page
     assert 'aria-current="page">Feeds' in page
 
 
@@ -45,7 +47,21 @@ def test_a_feed_that_nothing_reads_has_a_page(client: Client, hub: StillHub) -> 
     Feed.objects.update(state=FeedState.ENDED, address="", state_text="The source came to its end.")
     page = client.get(f"/feeds/{FEED_ID}/?instrument={SYMBOL}").content.decode()
     assert "The source came to its end." in page
-    assert "No bids" in page
+    assert "The book of now is not known" in page
+    assert "No bids" not in page, "an unknown book is not an empty one"
+
+
+@pytest.mark.parametrize("path", ["/feeds/", f"/feeds/{FEED_ID}/", "/markets/"])
+def test_a_heartbeat_has_its_place_on_every_live_page(
+    client: Client,
+    hub: StillHub,  # noqa: F811
+    path: str,
+) -> None:
+    page = client.get(path).content.decode()
+    assert "ws-connect=" in page
+    name = re.search('id="[a-z]+"', HEARTBEAT)
+    assert name
+    assert page.count(name[0]) == 1
 
 
 def test_unknown_feeds_and_instruments_are_not_found(client: Client, hub: StillHub) -> None:  # noqa: F811
@@ -63,6 +79,7 @@ from django.core.management import call_command
 call_command("migrate", database="feeds", verbosity=0)
 call_command("migrate", verbosity=0)
 from django.test import Client
+from market.live import HEARTBEAT
 from market.feeds.models import Feed, FeedInstrument
 feed = Feed.objects.create(id="quiet")
 FeedInstrument.objects.create(feed=feed, publisher_id=1, instrument_id=2, symbol="X")
