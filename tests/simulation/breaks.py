@@ -11,12 +11,12 @@ from unittest.mock import patch
 
 from orderbook.core import bands
 from orderbook.core.balances import Balance, Ledger
-from orderbook.core.book import Book
+from orderbook.core.book import Book, BookSide
 from orderbook.core.cancels import Cancels
 from orderbook.core.entry import OrderEntry
 from orderbook.core.events import Event, Trade
 from orderbook.core.matching import Matcher
-from orderbook.core.order import Order
+from orderbook.core.order import Fill, Order
 from orderbook.core.timekeeper import Timekeeper
 from orderbook.core.timers import Key, TimerKind
 from orderbook.core.triggers import Triggers
@@ -126,7 +126,10 @@ def a_sequence_is_skipped() -> Iterator[None]:
 
 @_breaks("I5")
 def events_come_in_the_order_of_memory_addresses() -> Iterator[None]:
-    with patch("orderbook.core.balances._sort_key", id):
+    def by_address(touched: dict[str, Balance]) -> list[str]:
+        return sorted(touched, key=lambda place: id(touched[place]))
+
+    with patch("orderbook.core.balances.sorted", by_address, create=True):
         yield
 
 
@@ -145,10 +148,10 @@ def a_crossing_order_rests() -> Iterator[None]:
 
 @_breaks("I7")
 def the_youngest_order_trades_first() -> Iterator[None]:
-    rest = Book.rest
+    append = BookSide.append
 
-    def jump_the_queue(book: Book, order: Order) -> None:
-        rest(book, order)
+    def jump_the_queue(side: BookSide, order: Order, key: int) -> None:
+        append(side, order, key)
         level = order.level
         assert level is not None
         assert level.first is not None
@@ -160,7 +163,7 @@ def the_youngest_order_trades_first() -> Iterator[None]:
         level.first.preceding = order
         level.first = order
 
-    with patch.object(Book, "rest", jump_the_queue):
+    with patch.object(BookSide, "append", jump_the_queue):
         yield
 
 
@@ -168,10 +171,8 @@ def the_youngest_order_trades_first() -> Iterator[None]:
 def a_trade_prints_beside_the_makers_price() -> Iterator[None]:
     settle = Matcher._settle
 
-    def off_by_one(
-        matcher: Matcher, taker: Order, maker: Order, lots: int, events: list[Event]
-    ) -> None:
-        settle(matcher, taker, maker, lots, events)
+    def off_by_one(matcher: Matcher, taker: Order, fills: list[Fill], events: list[Event]) -> None:
+        settle(matcher, taker, fills, events)
         trade = events[-1]
         assert isinstance(trade, Trade)
         fields = {name: getattr(trade, name) for name in trade.__struct_fields__}
