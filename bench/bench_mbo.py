@@ -26,6 +26,7 @@ from rich.table import Table
 
 from bench.venue import BASE_DIR, Venue, VenueUnusable, own_venue
 from market.feeds.dbn.files import open_dbn
+from market.feeds.priority import CHOICES, HIGH
 
 FEED = "bench"
 TARGET_P99_MS = 10.0
@@ -44,6 +45,8 @@ class Load(NamedTuple):
     seconds: float
     stores: bool
     readers: int
+    priority: str = HIGH
+    """What sender and builder ask for; what they are granted is in the result."""
 
 
 class Usage:
@@ -127,13 +130,16 @@ def measure(venue: Venue, file: Path, symbol: str, load: Load) -> dict[str, Any]
     environment = venue.facts["environment"]
     sender = manage(
         *("stream_mbo", str(file), "--rate", str(load.rate), "--port", "0", "--loop", "--json"),
+        *("--priority", load.priority),
         environment=environment,
     )
     with ended_after(sender):
         address = told(sender.stdout)["listening"]
         storing = () if load.stores else ("--no-store",)
         builder = manage(
-            *("run_feed", FEED, "--connect", address, "--json", *storing), environment=environment
+            *("run_feed", FEED, "--connect", address, "--json", *storing),
+            *("--priority", load.priority),
+            environment=environment,
         )
         with ended_after(builder), readers(venue, symbol, load.readers) as reading:
             pids = {"sender": sender.pid, "builder": builder.pid, **_venue_pids(venue)}
@@ -249,6 +255,12 @@ def arguments_of(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rate", type=int, default=500_000, help="records a second (500,000)")
     parser.add_argument("--seconds", type=float, default=60, help="of the main run (60)")
     parser.add_argument("--readers", type=int, default=100, help="WebSocket clients (100)")
+    parser.add_argument(
+        "--priority",
+        choices=CHOICES,
+        default=HIGH,
+        help="of sender and builder, where the system permits it (high)",
+    )
     parser.add_argument("--no-store", action="store_false", dest="stores")
     parser.add_argument(
         "--sweep",
@@ -264,9 +276,10 @@ def arguments_of(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> int:
     arguments = arguments_of()
-    loads = [Load(arguments.rate, arguments.seconds, arguments.stores, arguments.readers)]
+    urgency = arguments.priority
+    loads = [Load(arguments.rate, arguments.seconds, arguments.stores, arguments.readers, urgency)]
     if arguments.sweep:
-        loads += [Load(rate, arguments.sweep_seconds, False, 0) for rate in SWEEP]
+        loads += [Load(rate, arguments.sweep_seconds, False, 0, urgency) for rate in SWEEP]
     runs: list[dict[str, Any]] = []
     try:
         with (

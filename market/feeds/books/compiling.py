@@ -26,6 +26,7 @@ SOURCES = (
     "books/ladder.py",
     "books/layout.py",
     "books/queues.py",
+    "books/tops.py",
     "dbn/records.py",
 )
 """Whatever may be compiled into a kernel."""

@@ -81,6 +81,14 @@ class Level(NamedTuple):
     order_count: int
 
 
+class Top(NamedTuple):
+    """A book's best levels as they are shown, in JSON: each [price, size, orders]."""
+
+    key: BookKey
+    text: bytes
+    is_crossed: bool
+
+
 class BookHead(NamedTuple):
     """Of the last record that was seen of the book, whatever its action."""
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from market.feeds.books import compiling, images, kernels, layout
+from market.feeds.books import compiling, images, kernels, layout, tops
 from market.feeds.books.contract import (
     ANOMALIES,
     QUEUE_DTYPE,
@@ -20,6 +20,7 @@ from market.feeds.books.contract import (
     BookImage,
     BookKey,
     Level,
+    Top,
     top_dtype,
 )
 from market.feeds.dbn.records import ADD, BID, MBO_DTYPE, NO_PRICE, Records
@@ -34,6 +35,25 @@ class Warmth(NamedTuple):
     total: int
     loaded: bool | None
     """None: it begins. True: found compiled. False: was compiled now."""
+
+
+PAGE_BOOKS = 64
+"""As many tops are written in one go."""
+
+
+class _Page:
+    """Where tops of a depth are written."""
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        size = PAGE_BOOKS * (tops.HEAD_BYTES + 2 * max(depth, 0) * tops.LEVEL_BYTES)
+        self.text = np.zeros(size, np.uint8)
+        self.view = self.text.data
+        self.places = tops.Places(
+            np.zeros(PAGE_BOOKS, np.int64),
+            np.zeros(PAGE_BOOKS, np.int64),
+            np.zeros(PAGE_BOOKS, np.uint8),
+        )
 
 
 class FastBooks:
@@ -63,10 +83,12 @@ class FastBooks:
             counters=np.zeros(len(ANOMALIES), np.int64),
         )
         self._index: dict[BookKey, int] = {}
+        self._keys: list[BookKey] = []
         self._record_count = 0
         self._lines = {0: _empty_lines(0, 0)}
         """By depth, each side's part of the last row: prices, sizes, counts."""
         self._followed_depth = 0
+        self._page = _Page(0)
 
     def apply(self, records: Records) -> None:
         self._run(_readable(records), 0, _NO_ROWS)
@@ -105,6 +127,27 @@ class FastBooks:
         keys = self._tables.books["key"][changed].tolist()
         flags[changed] = 0
         return sorted(_book_key(key) for key in keys)
+
+    def take_tops(self, depth: int) -> list[Top]:
+        """Of the books that ``changed`` would give, which are unchanged then; in no order."""
+        if self._page.depth != depth:
+            self._page = _Page(depth)
+        page, written, found = self._page, PAGE_BOOKS, []
+        while written == PAGE_BOOKS:
+            written = tops.write_tops(
+                self._tables, depth, page.text, page.places, tops.WORDS, tops.WORD_ENDS
+            )
+            found += self._read_tops(page, written)
+        return found
+
+    def _read_tops(self, page: "_Page", count: int) -> list[Top]:
+        self._known()
+        places, begin, found = page.places, 0, []
+        rows = (column[:count].tolist() for column in places)
+        for book, end, crossed in zip(*rows, strict=True):
+            found.append(Top(self._keys[book], page.view[begin:end].tobytes(), bool(crossed)))
+            begin = end
+        return found
 
     def head(self, key: BookKey) -> BookHead:
         book = self._tables.books[self._find(key)]
@@ -204,8 +247,8 @@ class FastBooks:
         used = int(self._tables.control[layout.BOOKS_USED])
         if used > len(self._index):
             keys = self._tables.books["key"][len(self._index) : used].tolist()
-            for index, key in enumerate(keys, len(self._index)):
-                self._index[_book_key(key)] = index
+            self._keys += map(_book_key, keys)
+            self._index = {key: index for index, key in enumerate(self._keys)}
         return self._index
 
     def _find(self, key: BookKey) -> int:
@@ -241,6 +284,7 @@ def warm_up(progress: Callable[[Warmth], None] = lambda _: None) -> None:
         ("rebuild", kernels.rebuild, lambda: books._grow(kernels.MORE_ORDERS)),
         ("read_levels", kernels.read_levels, lambda: books.levels(key, 1)),
         ("read_orders", kernels.read_orders, lambda: books.image(key)),
+        ("write_tops", tops.write_tops, lambda: books.take_tops(1)),
     ]
     for position, (name, kernel, run) in enumerate(steps, 1):
         progress(Warmth(name, position, len(steps), None))

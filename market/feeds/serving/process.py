@@ -17,9 +17,10 @@ from typing import Any, Final, NamedTuple
 
 from django.db import DatabaseError, connections
 
+from market.feeds import priority
 from market.feeds.books.contract import Books
 from market.feeds.errors import FeedError
-from market.feeds.models import Feed, FeedState
+from market.feeds.models import FeedState
 from market.feeds.serving import directory
 from market.feeds.serving.errors import FeedIsRead
 from market.feeds.serving.guarded import GuardedBooks
@@ -27,8 +28,10 @@ from market.feeds.serving.messages import FeedStats
 from market.feeds.serving.publication import Publication
 from market.feeds.serving.reader import FeedReader
 from market.feeds.session import Batch, FeedSession
-from market.feeds.storage.writer import FeedStore, StoreReport
+from market.feeds.storage.child import StoringProcess, discard, prepare
+from market.feeds.storage.writer import QUEUE_BYTES, FeedStore, StoreReport
 from market.feeds.transport.client import FrameClient
+from market.feeds.transport.errors import StreamLost
 from market.feeds.transport.sources import FileSource
 from orderbook import garbage
 
@@ -38,6 +41,10 @@ SWITCH_INTERVAL_S: Final = 0.0005
 TELL_EVERY_S: Final = 2.0
 PROBE_TIMEOUT_S: Final = 1.0
 STORE_CLOSE_S: Final = 120.0
+CONNECT_STEP_S: Final = 0.5
+"""While the sender is awaited, how often it is looked whether to stop."""
+WARM_S: Final = 60.0
+WARM_STEP_S: Final = 0.5
 FULL_BYTES: Final = 64 << 20
 """Records of a file wait for storage from here on; those of a stream cannot."""
 FULL_WAIT_S: Final = 0.005
@@ -54,6 +61,8 @@ class FeedPlan(NamedTuple):
     host: str = "127.0.0.1"
     port: int = 0
     patience_s: float = 30.0
+    is_urgent: bool = False
+    """Whether its threads go before other processes' where the machine is busy."""
 
 
 class FeedReport(NamedTuple):
@@ -65,6 +74,8 @@ class FeedReport(NamedTuple):
     is_complete: bool
     stored: StoreReport | None
     error: FeedError | None
+    priority: str
+    """As ``market.feeds.priority`` names it."""
 
 
 class FeedProcess:
@@ -76,6 +87,7 @@ class FeedProcess:
         self._stopping = threading.Event()
         self._session: FeedSession | None = None
         self._first_s = self._last_s = 0.0
+        self._priority = priority.NORMAL
         self.reader = FeedReader(plan.feed_id, self._books)
         self.address = ""
 
@@ -101,29 +113,64 @@ class FeedProcess:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         require_unread(self._plan.feed_id)
         with self._source() as source:
+            storing = self._prepare() if self._plan.stores else None
+            if self._plan.is_urgent:
+                self._priority = priority.raise_own()
             publication = Publication(self.reader, self._plan.host, self._plan.port)
-            self.address = publication.start()
             try:
-                return self._run(source, on_start, on_batch, hold)
+                self.address = publication.start()
+                on_start(self.address)
+                store = self._connect(source, storing)
+            except BaseException:
+                if storing is not None:
+                    discard(storing)
+                publication.stop()
+                raise
+            try:
+                return self._run(source, store, on_batch, hold)
             finally:
                 publication.stop()
+
+    def _prepare(self) -> StoringProcess:
+        if self._plan.is_urgent:
+            return prepare(QUEUE_BYTES, priority.BEHIND_URGENT_NICENESS)
+        return prepare(QUEUE_BYTES)
+
+    def _connect(
+        self, source: FrameClient | FileSource, storing: StoringProcess | None
+    ) -> FeedStore | None:
+        """A sender may begin as soon as somebody is there: what takes long is done before."""
+        self._announce(source)
+        if isinstance(source, FrameClient):
+            if storing is not None:
+                self._wait_until_warm(storing)
+            garbage.settle()
+            self._say(_words(source), self._dataset_of(source))
+        else:
+            garbage.settle()
+        if storing is None:
+            return None
+        return FeedStore(self._plan.feed_id, _symbols(source), prepared=storing)
+
+    def _wait_until_warm(self, storing: StoringProcess) -> None:
+        """Records would wait for it in the queue; so nothing is lost where it takes longer."""
+        deadline_s = time.monotonic() + WARM_S
+        while time.monotonic() < deadline_s and not self._stopping.is_set():
+            if storing.wait_until_warm(WARM_STEP_S) or storing.exit_code() is not None:
+                return
 
     def _run(
         self,
         source: FrameClient | FileSource,
-        on_start: Callable[[str], None],
+        store: FeedStore | None,
         on_batch: Callable[[Batch], None],
         hold: bool,
     ) -> FeedReport:
-        self._announce(source)
-        store = FeedStore(self._plan.feed_id, _symbols(source)) if self._plan.stores else None
         self.reader.use_store(store)
         session = FeedSession(source, self._books, idle_s=IDLE_S)
         self._session = self.reader.session = session
         teller = threading.Thread(target=self._tell, name="feed-row", daemon=True)
         teller.start()
-        on_start(self.address)
-        garbage.settle()
         error = None
         try:
             error = self._receive(session, source, store, on_batch)
@@ -136,7 +183,8 @@ class FeedProcess:
             self._say_farewell()
         seconds = max(0.0, self._last_s - self._first_s)
         self.reader.use_store(None)
-        return FeedReport(self.reader.stats(), seconds, session.is_complete, stored, error)
+        stats = self.reader.stats()
+        return FeedReport(stats, seconds, session.is_complete, stored, error, self._priority)
 
     def _receive(
         self,
@@ -183,20 +231,33 @@ class FeedProcess:
 
     # -- the feed's row -----------------------------------------------------------------------
 
-    def _announce(self, source: FrameClient | FileSource) -> Feed:
-        if isinstance(source, FileSource):
-            words, dataset = ", ".join(path.name for path in source.paths), source.dataset
-        else:
-            hello = source.connect()
-            words, dataset = "{}:{}".format(*source.address), hello.dataset
-        return directory.announce(
+    def _announce(self, source: FrameClient | FileSource) -> None:
+        """It is there, and says what it waits for, before its sender is."""
+        self._say(_words(source), source.dataset if isinstance(source, FileSource) else "")
+
+    def _say(self, source: str, dataset: str) -> None:
+        directory.announce(
             self._plan.feed_id,
             title=self._plan.title,
-            source=words,
+            source=source,
             dataset=dataset[:32],
             address=self.address,
             state=FeedState.CONNECTING,
         )
+
+    def _dataset_of(self, client: FrameClient) -> str:
+        """Waits for the sender; "" where ``stop`` was called meanwhile. Raises FeedError."""
+        deadline_s = time.monotonic() + self._plan.patience_s
+        while not self._stopping.is_set():
+            try:
+                return client.connect(CONNECT_STEP_S).dataset
+            except FeedError as error:
+                if not isinstance(error, StreamLost) or time.monotonic() >= deadline_s:
+                    directory.tell_state(
+                        self._plan.feed_id, FeedState.FAILED, error.message, ended=True
+                    )
+                    raise
+        return ""
 
     def _tell(self) -> None:
         """Keeps the row fresh, and the instruments that it has, from a thread of its own."""
@@ -232,6 +293,12 @@ def require_unread(feed_id: str) -> None:
         raise FeedIsRead(f"Feed {feed_id} is read by another process, published at {host}:{port}.")
 
 
+def _words(source: FrameClient | FileSource) -> str:
+    if isinstance(source, FileSource):
+        return ", ".join(path.name for path in source.paths)
+    return "{}:{}".format(*source.address)
+
+
 def _symbols(source: FrameClient | FileSource) -> dict[int, str]:
     """By instrument."""
     if isinstance(source, FileSource):
@@ -261,6 +328,7 @@ def report_json(report: FeedReport) -> dict[str, Any]:
             "p99_9": latency.p99_9_us,
             "max": latency.max_us,
         },
+        "priority": report.priority,
         "is_complete": report.is_complete,
         "storage": None if stored is None else {**stored._asdict(), "is_whole": stored.is_whole},
         "error": report.error.message if report.error else None,

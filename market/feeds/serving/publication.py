@@ -195,6 +195,10 @@ class Publication:
         try:
             if len(self._subscribers) < MAX_SUBSCRIBERS:
                 await self._serve_subscriber(reader, writer)
+        except asyncio.CancelledError:
+            # The stream's callback would report a task that ends as canceled as a failure.
+            if self._stopping is None or not self._stopping.is_set():
+                raise
         finally:
             self._connections.discard(task)
             writer.transport.abort()

@@ -9,9 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
-import msgspec
-
-from market.feeds.books.contract import BookImage, BookKey, Books
+from market.feeds.books.contract import BookImage, BookKey, Books, Top
 from market.feeds.dbn.records import Records
 from market.feeds.serving.guarded import GuardedBooks
 from market.feeds.serving.latency import Latencies
@@ -25,6 +23,7 @@ from market.feeds.serving.messages import (
     StorageStats,
 )
 from market.feeds.serving.tape import Tape
+from market.feeds.serving.tops import take_tops
 from market.feeds.session import Batch
 from market.feeds.states import BookStatus, FeedState
 
@@ -123,17 +122,16 @@ class FeedReader:
         """Makes the tops of all books that changed; called, too, when nothing more comes."""
         if not self._unready:
             return
-        changed = self._books.changed()
-        tops = self._books.read(lambda books: [_top(books, key) for key in changed])
+        tops: list[Top] = self._books.read(_tops)
         self._ready_ns = now_ns = self._clock_ns()
         with self._lock:
             for send_ns, count in self._unready:
                 if send_ns > 0 and count:
                     self._latencies.add((now_ns - send_ns) // NS_PER_US, count, now_ns)
             self._unready.clear()
-            self._changed.update(changed)
-            for key, (top, is_crossed) in zip(changed, tops, strict=True):
-                self.tops[key] = top
+            for key, text, is_crossed in tops:
+                self._changed.add(key)
+                self.tops[key] = text
                 (self._crossed.add if is_crossed else self._crossed.discard)(key)
 
     def _offer(self, store: Store, batch: Batch, now_ns: int) -> None:
@@ -252,20 +250,5 @@ class _Rate:
         return total * 10**9 // RATE_WINDOW_NS
 
 
-_encode = msgspec.json.Encoder().encode
-
-
-def _top(books: Books, key: BookKey) -> tuple[bytes, bool]:
-    """JSON of the best levels, each [price, size, orders], and whether they cross."""
-    bids, asks = books.levels(key, TOP_DEPTH)
-    head = books.head(key)
-    is_crossed = bool(bids and asks and bids[0].price >= asks[0].price)
-    top = {
-        "publisher_id": key.publisher_id,
-        "instrument_id": key.instrument_id,
-        "ts_recv": head.ts_recv,
-        "sequence": head.sequence,
-        "bids": bids,
-        "asks": asks,
-    }
-    return _encode(top), is_crossed
+def _tops(books: Books) -> list[Top]:
+    return take_tops(books, TOP_DEPTH)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from market.feeds.books.contract import BookKey
-from market.feeds.dbn.records import MBO_DTYPE, NO_PRICE, NO_SIZE, TRADE, Records
+from market.feeds.dbn.records import MBO_DTYPE, NO_PRICE, NO_SIZE, RECORD_SIZE, TRADE, Records
 from market.feeds.serving.messages import PUBLISHED_TRADES, TradeMessage, TradeSums
 
 _Row = tuple[int, int, int, int, int, int]
@@ -17,6 +17,10 @@ _Row = tuple[int, int, int, int, int, int]
 
 FEW = 64
 """Up to so many trades are taken one by one; more, book by book in arrays."""
+MANY = 2_048
+"""More trades than these do not wait."""
+_WHOLE = np.dtype((np.void, RECORD_SIZE))
+"""A record without its fields, which numpy would copy one by one."""
 _trade_of = itemgetter(
     *(
         MBO_DTYPE.names.index(name)  # type: ignore[union-attr]
@@ -88,29 +92,46 @@ class Tape:
 
     def __init__(self) -> None:
         self._books: dict[BookKey, BookTape] = {}
+        self._waiting: list[Records] = []
+        self._waiting_count = 0
 
     def take(self, records: Records) -> None:
-        is_trade = records["action"] == TRADE
-        if not is_trade.any():
+        """Copies the trades; they are looked at when somebody asks, or when they are many: the
+        cost is nearly all per call."""
+        places = np.flatnonzero(records["action"] == TRADE)
+        if len(places):
+            self._waiting.append(records.view(_WHOLE).take(places))
+            self._waiting_count += len(places)
+            if self._waiting_count > MANY:
+                self._settle()
+
+    def _settle(self) -> None:
+        if not self._waiting:
             return
-        trades = records[is_trade]
+        trades: Records = np.concatenate(self._waiting).view(MBO_DTYPE)
+        self._waiting, self._waiting_count = [], 0
         usable = (trades["price"] != NO_PRICE) & (trades["size"] != NO_SIZE)
         trades = trades if usable.all() else trades[usable]
         if len(trades) > FEW:
             for key, own in _by_book(trades):
-                self.book(key).take(own)
+                self._book(key).take(own)
             return
         for row in trades.tolist():
             publisher_id, instrument_id, price, size, side, ts_recv, sequence = _trade_of(row)
-            self.book(BookKey(publisher_id, instrument_id)).add(
+            self._book(BookKey(publisher_id, instrument_id)).add(
                 price, size, side, ts_recv, sequence
             )
 
     def start_again(self) -> None:
+        self._settle()
         for tape in self._books.values():
             tape.start_again()
 
     def book(self, key: BookKey) -> BookTape:
+        self._settle()
+        return self._book(key)
+
+    def _book(self, key: BookKey) -> BookTape:
         tape = self._books.get(key)
         if tape is None:
             tape = self._books[key] = BookTape()
@@ -124,7 +145,7 @@ def _by_book(trades: Records) -> list[tuple[BookKey, Any]]:
     if (keys == keys[0]).all():
         return [(_key(int(keys[0])), trades)]
     order = np.argsort(keys, kind="stable")
-    keys, trades = keys[order], trades[order]
+    keys, trades = keys[order], trades.view(_WHOLE).take(order).view(MBO_DTYPE)
     starts = np.concatenate(([0], np.flatnonzero(keys[1:] != keys[:-1]) + 1, [len(keys)])).tolist()
     return [(_key(int(keys[start])), trades[start:end]) for start, end in pairwise(starts)]
 

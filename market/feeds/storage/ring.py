@@ -21,7 +21,7 @@ import numpy as np
 
 _CONTROL_SIZE: Final = 4_096
 _ALIGNMENT: Final = 64
-_WRITTEN, _RELEASED, _STORED, _CLOSING, _READER, _FAILURES = range(0, 96, 16)
+_WRITTEN, _RELEASED, _STORED, _CLOSING, _READER, _FAILURES, _WARM = range(0, 112, 16)
 """Places of 8-byte words, each in a cache line of its own."""
 _HEADER: Final = np.dtype(
     [
@@ -95,6 +95,10 @@ class Ring:
         os.ftruncate(descriptor, size)
         return cls(descriptor)
 
+    def occupy(self) -> None:
+        """Takes all of its memory now, so that no ``put`` waits for the system to give a page."""
+        self._bytes[:: mmap.PAGESIZE] = 0
+
     def close(self) -> None:
         """Closes the descriptor; the memory goes when the last view of it does."""
         os.close(self.descriptor)
@@ -134,6 +138,15 @@ class Ring:
     @reader.setter
     def reader(self, pid: int) -> None:
         self._words[_READER] = pid
+
+    @property
+    def warm(self) -> int:
+        """Process id of the reader that has its libraries, and may wait to be told its feed."""
+        return self._words[_WARM]
+
+    @warm.setter
+    def warm(self, pid: int) -> None:
+        self._words[_WARM] = pid
 
     @property
     def failures(self) -> int:

@@ -1,8 +1,9 @@
-"""The process that stores one feed: ``python -m market.feeds.storage.worker DESCRIPTOR``.
+"""The process that stores one feed: ``python -m market.feeds.storage.worker DESCRIPTOR
+NICENESS``.
 
-It is started by ``writer.FeedStore``, reads the ring of that descriptor, and gets one line of JSON
-on its standard input, whose end says that the parent is no more. Then it stores what is left in the
-ring, and ends; so it does when the ring is closed.
+It is started by ``child.StoringProcess``, loads its libraries, says so in the ring of that
+descriptor, and gets one line of JSON on its standard input, whose end says that the parent is no
+more. Then it stores what is left in the ring, and ends; so it does when the ring is closed.
 """
 
 import logging
@@ -16,6 +17,7 @@ from typing import Final
 import django
 import msgspec
 
+from market.feeds import priority
 from market.feeds.storage.plan import StoragePlan
 from market.feeds.storage.ring import Entry, Kind, Ring
 
@@ -24,7 +26,6 @@ POLL_S: Final = 0.05
 RETRY_S: Final = 0.5
 ORPHAN_RETRIES: Final = 20
 """How often it tries to store the rest without a parent."""
-NICENESS: Final = 5
 CONFIG_LIMIT: Final = 1 << 24
 logger = logging.getLogger(__name__)
 
@@ -41,25 +42,29 @@ class Config(msgspec.Struct):
 
 
 def main() -> None:
-    os.nice(NICENESS)
-    config = msgspec.json.decode(_read_line(0), type=Config)
+    priority.lower_own(int(sys.argv[2]))
+    ring = Ring(int(sys.argv[1]))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.embedded")
     django.setup()
     from django.conf import settings
     from django.db import connections
 
+    from market.feeds.books.fast import warm_up
+
+    warm_up()
+    ring.warm = os.getpid()
+    config = msgspec.json.decode(_read_line(0), type=Config)
     connections[settings.FEEDS_DATABASE].settings_dict["NAME"] = config.database
-    Storing(Ring(int(sys.argv[1])), config).run()
+    Storing(ring, config).run()
 
 
 class Storing:
     def __init__(self, ring: Ring, config: Config) -> None:
-        from market.feeds.books.fast import FastBooks, warm_up
+        from market.feeds.books.fast import FastBooks
         from market.feeds.models import Feed
         from market.feeds.storage.recorder import Recorder
         from market.feeds.storage.recovery import last_run
 
-        warm_up()
         feed = Feed.objects.get(pk=config.feed_id)
         self._ring = ring
         self._recorder = Recorder(feed, config.symbols, FastBooks, config.plan)

@@ -4,15 +4,10 @@ A process of its own stores them. Between the two lies a ring in memory; when it
 are dropped, counted, and recorded as a gap as soon as there is room again.
 """
 
-import contextlib
 import logging
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
@@ -23,6 +18,7 @@ from django.db import connections
 from market.feeds.books.contract import BookImage
 from market.feeds.dbn.records import Records
 from market.feeds.models import Feed, StorageGap
+from market.feeds.storage.child import StoringProcess
 from market.feeds.storage.codec import pack_images
 from market.feeds.storage.plan import StoragePlan
 from market.feeds.storage.reading import feed_of
@@ -31,8 +27,8 @@ from market.feeds.storage.ring import Entry, Kind, Ring
 from orderbook import metrics
 
 logger = logging.getLogger(__name__)
-QUEUE_BYTES: Final = 128 << 20
-"""About 2.4 million records: nearly five seconds of 500,000 a second."""
+QUEUE_BYTES: Final = 256 << 20
+"""About 4.8 million records: more than nine seconds of 500,000 a second."""
 MAX_CHUNK_RECORDS: Final = 65_536
 WATCH_S: Final = 0.1
 FIRST_BACKOFF_S: Final = 0.2
@@ -94,12 +90,14 @@ class FeedStore:
         *,
         queue_bytes: int = QUEUE_BYTES,
         plan: StoragePlan | None = None,
+        prepared: StoringProcess | None = None,
     ) -> None:
-        """``symbols``: by instrument id, for instruments that have no row yet."""
+        """``symbols``: by instrument id, for instruments that have no row yet. ``prepared``: its
+        process and its queue, which are the store's from now on."""
         self._feed = feed_of(feed)
         self._symbols = dict(symbols or {})
         self._plan = plan or StoragePlan()
-        self._ring = Ring.create(queue_bytes)
+        self._ring = prepared.ring if prepared else Ring.create(queue_bytes)
         self._first_run, self._first_position = next_places(self._feed)
         self._run, self._position = self._first_run, self._first_position
         self._expected: int | None = None
@@ -110,7 +108,8 @@ class FeedStore:
         self._lost_since_resync = False
         self._report: StoreReport | None = None
         self._is_closed = threading.Event()
-        self._child = self._start_child()
+        self._child = prepared or StoringProcess(self._ring)
+        self._tell_child()
         self._watch = threading.Thread(target=self._watch_child, daemon=True, name="feed-store")
         self._watch.start()
 
@@ -221,10 +220,7 @@ class FeedStore:
     def wait_until_ready(self, timeout: float) -> bool:
         """Whether the storing process has started within so many seconds. Records may be offered
         before: they wait in the queue."""
-        deadline = time.monotonic() + timeout
-        while self._ring.reader != self._child.pid and time.monotonic() < deadline:
-            time.sleep(WATCH_S / 4)
-        return self._ring.reader == self._child.pid
+        return self._child.wait_until_ready(timeout)
 
     def close(self, timeout: float = 60.0) -> StoreReport:
         """Stores everything that is queued, ends the storing process, and says what became of all
@@ -239,7 +235,7 @@ class FeedStore:
             time.sleep(WATCH_S / 4)
         self._is_closed.set()
         self._watch.join()
-        self._end_child(max(0.0, deadline - time.monotonic()))
+        self._child.end(max(0.0, deadline - time.monotonic()))
         unstored = self._unstored()
         self._tell_metrics()
         self._ring.close()
@@ -255,7 +251,7 @@ class FeedStore:
             if entry.kind == Kind.RECORDS
         )
 
-    def _start_child(self) -> "subprocess.Popen[bytes]":
+    def _tell_child(self) -> None:
         config = {
             "feed_id": self._feed.pk,
             "run": self._first_run,
@@ -264,37 +260,14 @@ class FeedStore:
             "symbols": self._symbols,
             "plan": self._plan,
         }
-        self._ring.reader = 0
-        child = subprocess.Popen(
-            [sys.executable, "-m", "market.feeds.storage.worker", str(self._ring.descriptor)],
-            stdin=subprocess.PIPE,
-            cwd=Path(settings.BASE_DIR),
-            env={**os.environ, "METRICS_PORT": ""},
-            pass_fds=[self._ring.descriptor],
-            start_new_session=True,
-        )
-        assert child.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            child.stdin.write(msgspec.json.encode(config) + b"\n")
-            child.stdin.flush()
-        return child
-
-    def _end_child(self, timeout: float) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            if self._child.stdin is not None:
-                self._child.stdin.close()
-        try:
-            self._child.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
+        self._child.tell(config)
 
     def _watch_child(self) -> None:
         """Starts another process where one ended; nothing is lost by it unless the ring is full."""
         backoff_s = FIRST_BACKOFF_S
         while not self._is_closed.wait(WATCH_S):
             self._tell_metrics()
-            if self._child.poll() is None:
+            if self._child.exit_code() is None:
                 backoff_s = FIRST_BACKOFF_S if self._ring.reader else backoff_s
                 continue
             if self._ring.is_closing and not self._ring.queued_bytes:
@@ -304,12 +277,13 @@ class FeedStore:
             logger.error(
                 "feed %s: the storing process ended with %s and is started again",
                 self._feed.pk,
-                self._child.returncode,
+                self._child.exit_code(),
             )
             if self._is_closed.wait(backoff_s):
                 return
             backoff_s = min(2 * backoff_s, MAX_BACKOFF_S)
-            self._child = self._start_child()
+            self._child = StoringProcess(self._ring, self._child.niceness)
+            self._tell_child()
 
     def _tell_metrics(self) -> None:
         lag, feed = self.lag(), self._feed.pk

@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from market.feeds import priority
 from market.feeds.errors import FeedError
 from market.feeds.models import MAX_FEED_ID_LENGTH
 from market.feeds.serving.process import FeedPlan, FeedProcess, FeedReport, report_json
@@ -84,6 +85,13 @@ class Command(BaseCommand):
             help="how long a sender may be away (30)",
         )
         parser.add_argument("--engine", choices=("fast", "plain"), default="fast")
+        parser.add_argument(
+            "--priority",
+            choices=priority.CHOICES,
+            default=priority.NORMAL,
+            help="high: goes before other processes where the system permits it (as root, or with "
+            "a limit rtprio), so that a busy machine does not delay the books",
+        )
         parser.add_argument("--progress", action="store_true", help="show it without a terminal")
         parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
@@ -100,6 +108,7 @@ class Command(BaseCommand):
             host,
             port,
             options["patience"],
+            options["priority"] == priority.HIGH,
         )
         shows = options["progress"] or sys.stderr.isatty()
         process = FeedProcess(plan, _books(options["engine"], shows=shows))

@@ -237,7 +237,7 @@ def test_a_resting_order_takes_no_more_memory_than_documented() -> None:
 def test_warming_up_tells_of_every_kernel_before_and_after_it() -> None:
     told: list[Warmth] = []
     warm_up(told.append)
-    names = ["apply_records", "rebuild", "read_levels", "read_orders"]
+    names = ["apply_records", "rebuild", "read_levels", "read_orders", "write_tops"]
     assert [warmth.kernel for warmth in told] == [name for name in names for _ in range(2)]
     assert [warmth.loaded is None for warmth in told] == [True, False] * len(names)
-    assert {(warmth.position, warmth.total) for warmth in told} == {(n, 4) for n in range(1, 5)}
+    assert {(warmth.position, warmth.total) for warmth in told} == {(n, 5) for n in range(1, 6)}
