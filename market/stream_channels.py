@@ -62,6 +62,10 @@ class Channel(ABC):
         ``refresh`` of its subscribers."""
         return True
 
+    def settle(self) -> None:  # noqa: B027 - most channels gather nothing
+        """Publishes what is gathered for the next frame, to those who go on with it; called right
+        before ``snapshot``, which has it already."""
+
     @abstractmethod
     async def snapshot(self) -> str:
         """A frame with the whole present state.

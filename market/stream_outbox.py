@@ -66,8 +66,9 @@ class Slot:
             return self._frames.popleft() if self._frames else None
         if not self.channel.ready:
             return None
-        self._stale = False
         try:
+            self.channel.settle()
+            self._stale = False
             return await self.channel.snapshot()
         except Exception as error:
             known = isinstance(error, VenueError)

@@ -90,10 +90,12 @@ class PublicChannel(Channel):
             self._snapshot = None
             self.publish(encode_frame({"channel": self.name, "type": "update", **frame}))
 
-    async def snapshot(self) -> str:
-        # What is gathered is in the view already: published first, it goes to those who wait for
-        # it, and the next frame joins the snapshot without a gap.
+    def settle(self) -> None:
+        # What is gathered is in the view already: who waits for a snapshot is not sent it, and the
+        # next frame joins the snapshot.
         self.flush()
+
+    async def snapshot(self) -> str:
         if self._snapshot is None:
             view = self._source.view(self.symbol, MAX_LEVELS)
             if view is None:

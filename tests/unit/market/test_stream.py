@@ -14,6 +14,7 @@ from market import stream, stream_channels, stream_public
 from market.errors import AuthenticationNeeded
 from market.stream import StreamConsumer
 from market.stream_channels import MAX_CHANNEL_NAME_LENGTH, Channel, Identity
+from market.stream_public import DepthChannel
 from orderbook.core.events import AuctionIndicated, AuctionUncrossed, PhaseChanged
 from orderbook.core.units import InstrumentStatus, PhaseReason
 from orderbook.errors import VenueError
@@ -121,6 +122,23 @@ async def test_a_second_client_joins_without_a_gap_for_either(clients, client, f
     feed.send(batch(12, updates=[update(12, 12, level("buy", 97, 0))]))
     assert (await client.read())["first_update_id"] == 12
     assert (await second.read())["first_update_id"] == 12
+
+
+async def test_what_a_snapshot_has_already_does_not_follow_it(clients, client, feed, monkeypatch):
+    monkeypatch.setattr(DepthChannel, "every_s", 3_600.0)
+    await client.subscribe(DEPTH)
+    feed.send(batch(11, updates=[update(11, 11, level("buy", 97, 1))]))
+    assert (await client.read())["last_update_id"] == 11
+    feed.send(batch(12, updates=[update(12, 12, level("buy", 97, 2))]))  # waits for its frame
+    second = await clients()
+    (snapshot,) = await second.subscribe(DEPTH)
+    assert snapshot["last_update_id"] == 12
+    assert (await client.read())["first_update_id"] == 12
+    feed.send(batch(13, updates=[update(13, 13, level("buy", 97, 3))]))
+    third = await clients()
+    (snapshot,) = await third.subscribe(DEPTH)
+    assert snapshot["last_update_id"] == 13
+    assert (await second.read())["first_update_id"] == 13
 
 
 async def test_trades_are_numbered_without_a_gap(client, feed):
