@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from market.feeds.storage.writer import QUEUE_BYTES
+
 BASE_DIR = Path(__file__).resolve().parents[3]
 SERVICES = {
-    "proxy", "web", "engine", "projector", "worker", "beat", "bots", "demo", "migrate",
+    "proxy", "web", "engine", "projector", "worker", "beat", "bots", "demo", "feed", "migrate",
     "postgres", "redis",
 }  # fmt: skip
 OUR_SERVICES = SERVICES - {"proxy", "postgres", "redis"}
@@ -75,7 +77,7 @@ def compose_config(
 def test_the_compose_client_accepts_the_file(tmp_path: Path) -> None:
     result = compose_config(dict.fromkeys(SECRETS, "x"), tmp_path / "env")
     assert result.returncode == 0, result.stderr
-    assert set(yaml.safe_load(result.stdout)["services"]) >= SERVICES - {"bots", "demo"}
+    assert set(yaml.safe_load(result.stdout)["services"]) >= SERVICES - {"bots", "demo", "feed"}
 
 
 @pytest.mark.parametrize("left_out", SECRETS)
@@ -132,6 +134,16 @@ def test_every_command_of_the_venue_exists() -> None:
         command = services()[name]["command"]
         if command[:2] == ["python", "manage.py"]:
             assert command[2] in known, name
+
+
+def test_a_composed_feed_is_published_to_the_inner_network_and_keeps_compiled_code() -> None:
+    feed = services()["feed"]
+    host, _, port = feed["command"][feed["command"].index("--publish") + 1].rpartition(":")
+    assert feed["networks"]["inner"]["aliases"] == [host]
+    assert port.isdecimal()
+    assert "inner" in services()["web"]["networks"]
+    assert feed["environment"]["NUMBA_CACHE_DIR"].startswith("/tmp/")  # the one writable folder
+    assert int(feed["shm_size"].removesuffix("m")) << 20 > QUEUE_BYTES
 
 
 def test_no_secret_has_a_default() -> None:

@@ -20,6 +20,7 @@ from market.feeds.errors import FeedError
 from market.feeds.models import MAX_FEED_ID_LENGTH
 from market.feeds.serving.process import FeedPlan, FeedProcess, FeedReport, report_json
 from market.feeds.session import Batch
+from orderbook.metrics import serve_metrics
 
 _FEED_ID: Final = re.compile(rf"[a-zA-Z0-9_-]{{1,{MAX_FEED_ID_LENGTH}}}", re.ASCII)
 _SHOW_EVERY_S: Final = 0.5
@@ -98,6 +99,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if bool(options["connect"]) == bool(options["files"]):
             raise CommandError("Name a sender by --connect, or files; not both.", returncode=2)
+        serve_metrics()
         host, port = options["publish"]
         plan = FeedPlan(
             options["feed"],
