@@ -18,6 +18,7 @@ from django.db import connections
 from market.feeds.dbn.records import Records
 from market.feeds.models import Feed, RecordSegment, StorageGap, StorageRun
 from market.feeds.storage import reading
+from market.feeds.storage.child import discard, prepare
 from market.feeds.storage.plan import StoragePlan
 from market.feeds.storage.rebuilding import records_of
 from market.feeds.storage.writer import FeedStore
@@ -75,6 +76,31 @@ def test_everything_is_stored_and_read_back_exactly() -> None:
     for key in KEYS:
         assert same(reading.book_at(feed, key, last), direct(records, key))
     assert not reading.gaps(feed, 0, FOREVER)
+
+
+def test_a_process_that_was_prepared_stores_like_another() -> None:
+    process = prepare(1 << 20)
+    try:
+        assert process.wait_until_warm(DEADLINE_S)
+    except BaseException:
+        discard(process)
+        raise
+    feed = new_feed()
+    records = Flow(3).take(5_000)
+    with storing(feed, prepared=process) as store:
+        assert store.pid == process.pid
+        assert store.wait_until_ready(DEADLINE_S)
+        offer(store, records)
+        report = store.close(DEADLINE_S)
+    assert report.is_whole
+    assert report.restarts == 0
+    assert stored(feed).tobytes() == records.tobytes()
+
+
+def test_a_prepared_process_that_is_not_needed_ends() -> None:
+    process = prepare(1 << 20)
+    discard(process)
+    assert process.exit_code() is not None
 
 
 def test_a_killed_storing_process_is_followed_by_one_that_goes_on() -> None:
