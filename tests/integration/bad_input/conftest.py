@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.integration.bad_input.feed import store_feed
 from tests.integration.bad_input.journal_file import state_without_time
 from tests.support.embedded_venue import EmbeddedVenue, embedded_venue
 
@@ -17,6 +18,11 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedVenue]:
         yield running
         for mistake in ("Exception in ASGI application", "Internal Server Error"):
             assert mistake not in running.log(), running.log()[-6000:]
+
+
+@pytest.fixture(scope="package")
+def feed(venue: EmbeddedVenue, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return store_feed(venue, tmp_path_factory.mktemp("feed"))
 
 
 @pytest.fixture(scope="package")
