@@ -13,7 +13,8 @@ import pytest
 from tests.e2e.test_trade_page import DESK, PHONE
 from tests.support.embedded_venue import ROOT, EmbeddedVenue
 
-WAIT_S = 120.0
+WAIT_S = 300.0
+"""The first start on a machine compiles the books."""
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +34,10 @@ def feed(venue: EmbeddedVenue, tmp_path_factory: pytest.TempPathFactory) -> Iter
         )
         processes.append(sender)
         port = _port_of(folder / "sender.log", sender)
-        processes.append(
-            _started(
-                venue, folder / "feed.log", "run_feed", "syn", "--connect", f"127.0.0.1:{port}"
-            )
-        )
+        log = folder / "feed.log"
+        reader = _started(venue, log, "run_feed", "syn", "--connect", f"127.0.0.1:{port}")
+        processes.append(reader)
+        _line_of(log, reader, "Published at ")
         yield "syn"
     finally:
         for process in processes:
@@ -58,11 +58,15 @@ def _started(venue: EmbeddedVenue, log: Path, *arguments: str) -> "subprocess.Po
 
 
 def _port_of(log: Path, process: "subprocess.Popen[bytes]") -> int:
+    return int(json.loads(_line_of(log, process, "{"))["port"])
+
+
+def _line_of(log: Path, process: "subprocess.Popen[bytes]", beginning: str) -> str:
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline and process.poll() is None:
         for line in log.read_text().splitlines():
-            if line.startswith("{"):
-                return int(json.loads(line)["port"])
+            if line.startswith(beginning):
+                return line
         time.sleep(0.05)
     raise AssertionError(log.read_text())
 
