@@ -2,7 +2,7 @@
 
 import pytest
 
-from orderbook.core.book import Book
+from orderbook.core.book import MAX_EMPTY_LEVELS, Book
 from orderbook.core.snapshot import restore, snapshot, state_hash
 from tests.unit.core.venue import ALICE, BOB, BUY, SELL, SYMBOL, Venue, market
 
@@ -97,3 +97,16 @@ def test_the_best_level_is_found_again_after_it_is_emptied(venue: Venue, book: B
     assert book.asks.best.price_ticks == 103
     venue.cancel(ALICE, 3)
     assert book.asks.best is None
+
+
+def test_levels_that_one_order_emptied_are_told_as_gone(venue: Venue, book: Book) -> None:
+    """More of them than are kept empty."""
+    swept = MAX_EMPTY_LEVELS + 12
+    for price_ticks in range(101, 101 + swept + 1):
+        venue.limit(ALICE, SELL, price_ticks, 1)
+    book.drain_changes()
+    venue.do(market(BOB, BUY, swept))
+    changes = book.drain_changes()
+    assert changes is not None
+    assert changes[2] == [(SELL, price_ticks, 0, 0) for price_ticks in range(101, 101 + swept)]
+    assert venue.engine.depth(SYMBOL) == [(SELL, 101 + swept, 1, 1)]
