@@ -2,13 +2,15 @@
 
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
-REALTIME_PRIORITY: Final = 1
+REALTIME_PRIORITY: Final = 2
 HIGH_NICENESS: Final = -15
 BACKGROUND_NICENESS: Final = 5
 BEHIND_URGENT_NICENESS: Final = -10
 """Of what works for an urgent process and may not fall behind for long."""
+_AUTOGROUP: Final = Path("/proc/self/autogroup")
 NORMAL: Final = "normal"
 HIGH: Final = "high"
 CHOICES: Final = (NORMAL, HIGH)
@@ -33,11 +35,16 @@ def raise_own() -> str:
 
 def lower_own(niceness: int = BACKGROUND_NICENESS) -> None:
     """The calling thread, which started no others yet, no longer has its parent's urgency; it goes
-    behind others or, with a negative niceness that is permitted, before most."""
+    behind others or, with a negative niceness that is permitted, before most. Then it should have a
+    session of its own."""
     with suppress(OSError):
         if hasattr(os, "sched_setscheduler"):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     for permitted in (niceness, BACKGROUND_NICENESS):
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, 0, permitted)
-            return
+            break
+    if niceness < 0:
+        # Where Linux groups processes by session, a niceness counts within the session only.
+        with suppress(OSError):
+            _AUTOGROUP.write_text(str(niceness))

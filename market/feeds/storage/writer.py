@@ -105,7 +105,7 @@ class FeedStore:
         self._losses: list[_Loss] = []
         self._offered = self._dropped = self._restarts = 0
         self._told_dropped = 0
-        self._lost_since_resync = False
+        self._lost_since_resync = self._is_overfull = False
         self._report: StoreReport | None = None
         self._is_closed = threading.Event()
         self._child = prepared or StoringProcess(self._ring)
@@ -135,10 +135,10 @@ class FeedStore:
         is_whole = True
         for start in range(0, len(records), MAX_CHUNK_RECORDS):
             part = records[start : start + MAX_CHUNK_RECORDS]
-            if self._tell_losses(offered_ns) and self._put(part, offered_ns):
+            if self._has_room() and self._tell_losses(offered_ns) and self._put(part, offered_ns):
                 self._position += len(part)
                 continue
-            is_whole = False
+            is_whole, self._is_overfull = False, True
             self._dropped += len(part)
             start_ns, end_ns = int(part["ts_recv"][0]), int(part["ts_recv"][-1])
             self._lose(len(part), start_ns, end_ns, StorageGap.Reason.OVERFLOW)
@@ -160,6 +160,13 @@ class FeedStore:
             return False
         self._lost_since_resync = False
         return True
+
+    def _has_room(self) -> bool:
+        """Once something was dropped, everything is until half of the queue is free: one long gap
+        costs less than many short ones, each of which ends a segment."""
+        if self._is_overfull and self._ring.queued_bytes <= self._ring.capacity // 2:
+            self._is_overfull = False
+        return not self._is_overfull
 
     def _put(self, records: Records, offered_ns: int) -> bool:
         entry = Entry(

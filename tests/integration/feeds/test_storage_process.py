@@ -140,21 +140,24 @@ def test_what_does_not_fit_the_queue_is_dropped_counted_and_recorded() -> None:
         parts = [flow.take(1_000, clears=False) for _ in range(30)]
         kept = [store.offer(part, 1_000 * place) for place, part in enumerate(parts)]
         assert not all(kept)
+        # There is room for these, but not for half a queue of them.
+        parts.append(flow.take(10, clears=False))
+        assert not store.offer(parts[-1], 30_000)
         dropped = store.lag().dropped_records
-        assert dropped == 1_000 * kept.count(False)
+        assert dropped == 1_000 * kept.count(False) + 10
         assert store.needs_resync
         os.kill(store.pid, signal.SIGCONT)
         until(lambda: store.lag().queued_records <= dropped, "the queue does not empty")
         whole = joined(parts)
         until(lambda: store.resync([direct(whole, KEYS[0])]), "the book is not taken")
         rest = flow.take(2_000, clears=False)
-        offer(store, rest, 30_000)
+        offer(store, rest, 30_010)
         report = store.close(DEADLINE_S)
     assert report.dropped_records == dropped
     assert not report.is_whole
     lost = StorageGap.objects.filter(feed=feed, reason="overflow")
     assert sum(gap.record_count for gap in lost) == dropped
-    assert len(stored(feed)) == 32_000 - dropped
+    assert len(stored(feed)) == 32_010 - dropped
     everything = joined([whole, rest])
     last = int(rest["ts_recv"][-1])
     assert same(reading.book_at(feed, KEYS[0], last), direct(everything, KEYS[0]))
