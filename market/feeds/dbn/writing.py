@@ -57,7 +57,11 @@ class DbnWriter:
         self._last_ns = 0
         head = self._head()
         self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        self._file = self._part.open("wb")
+        try:
+            self._file = self._part.open("wb")
+        except OSError as error:
+            # By the name that the caller knows.
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
         self._file.write(head)
         compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         self._body = compressor.compressobj() if self._is_zstd else None

@@ -44,7 +44,9 @@ class FeedNotLive(FeedError):
 
     code = "feed_not_live"
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    message = "Nothing reads this feed now; ask with at= for what is stored of it."
+    message = (
+        "Nothing reads this feed now; what is stored of it is told with at=, or start= and end=."
+    )
     retry_after_s = 5
 
 

@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from market.feeds.books.contract import Books
 from market.feeds.books.plain import PlainBooks
 from market.feeds.checking.checker import COMPARE_RECORDS, Limits
 from market.feeds.errors import FeedError
+from market.feeds.management.mistakes import address
 from market.feeds.output.files import STDOUT
 from market.feeds.output.run import Plan, Result, Run, Targets
 from market.feeds.output.snapshots import parse_interval
@@ -214,10 +216,10 @@ def _check(options: dict[str, Any]) -> None:
 def _source(options: dict[str, Any]) -> FrameClient | FileSource:
     if options["files"]:
         return FileSource(options["files"])
-    host, _, port = options["connect"].rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise ValueError("--connect takes HOST:PORT.")
-    return FrameClient(host.strip("[]"), int(port))
+    try:
+        return FrameClient(*address(options["connect"]))
+    except ArgumentTypeError as error:
+        raise ValueError(f"--connect {error}.") from error
 
 
 def _until_ns(text: str) -> int:

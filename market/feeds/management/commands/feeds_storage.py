@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from market.feeds.errors import UnknownFeed
+from market.feeds.management.mistakes import database_told
 from market.feeds.models import Feed
 from market.feeds.storage import reading
 from market.feeds.storage.summary import summary
@@ -20,6 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--days", action="store_true", help="each day, too")
         parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
 
+    @database_told()
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             feeds = [reading.feed_of(options["feed"])] if options["feed"] else Feed.objects.all()

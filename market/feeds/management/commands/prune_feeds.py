@@ -1,13 +1,16 @@
 """Deletes stored market data that is no longer kept."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from market.feeds.errors import UnknownFeed
+from market.feeds.management.mistakes import database_told
 from market.feeds.storage import reading, retention
+
+_MAX_DAYS: Final = 100_000
 
 
 class Command(BaseCommand):
@@ -27,9 +30,10 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say what would go")
         parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
 
+    @database_told()
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["keep_days"] < 0:
-            raise CommandError("--keep-days must not be negative.", returncode=2)
+        if not 0 <= options["keep_days"] <= _MAX_DAYS:
+            raise CommandError(f"--keep-days is 0 to {_MAX_DAYS}.", returncode=2)
         try:
             feed = reading.feed_of(options["feed"]) if options["feed"] else None
         except UnknownFeed as error:

@@ -13,6 +13,7 @@ from rich.progress import Progress
 from market.feeds.dbn.records import Records
 from market.feeds.dbn.writing import DbnWriter
 from market.feeds.errors import FeedError
+from market.feeds.management.mistakes import database_told
 from market.feeds.own.expression import DATASET, PUBLISHER_ID, instrument_id
 from market.feeds.own.journal_recorder import JournalRecorder, sequence_before
 from market.feeds.own.times import day_bounds_ns, moment_ns, moment_text
@@ -35,6 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--progress", action="store_true", help="show it without a terminal")
         parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
+    @database_told()
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             start_ns, end_ns = _bounds(options)

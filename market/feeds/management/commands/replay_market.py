@@ -20,6 +20,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from config.server import APPLICATION, base_url, port_number, uvicorn_settings
+from market.feeds.management.mistakes import database_told
 from market.feeds.own.replaying.running import Replay, Wish
 from orderbook import garbage
 from orderbook.errors import VenueError
@@ -66,7 +67,10 @@ class Command(BaseCommand):
         parser.add_argument("--progress", action="store_true", help="show it without a terminal")
         parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
+    @database_told()
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["report"]:
+            _require_place(options["report"])
         names = ("symbol", "instrument", "speed", "until", "clear_at_end")
         chosen = {name: options[name] for name in names}
         wish = Wish(options["file"], **chosen, traders=tuple(options["fund"]))
@@ -90,6 +94,13 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(result))
         else:
             _print(result)
+
+
+def _require_place(report: Path) -> None:
+    """A replay may take a day: nobody is to learn at its end that its report has no place."""
+    place = report if report.exists() else report.absolute().parent
+    if report.is_dir() or not place.exists() or not os.access(place, os.W_OK):
+        raise CommandError(f"--report: {report} cannot be written.", returncode=2)
 
 
 def _speed(text: str) -> float:

@@ -8,6 +8,7 @@ import time
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from market.feeds import priority
 from market.feeds.errors import FeedError
+from market.feeds.management.mistakes import address, database_told
 from market.feeds.models import MAX_FEED_ID_LENGTH
 from market.feeds.serving.process import FeedPlan, FeedProcess, FeedReport, report_json
 from market.feeds.session import Batch
@@ -34,13 +36,6 @@ def _feed_id(text: str) -> str:
     return text
 
 
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
-        raise ArgumentTypeError("is HOST:PORT")
-    return host, int(port)
-
-
 class Command(BaseCommand):
     help = (
         "Reads a feed of market-by-order records, from a sender (--connect, see stream_mbo) or "
@@ -56,7 +51,7 @@ class Command(BaseCommand):
             "feed", type=_feed_id, metavar="ID", help="the feed's name in addresses"
         )
         parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="DBN files")
-        parser.add_argument("--connect", type=_address, metavar="HOST:PORT", help="a sender")
+        parser.add_argument("--connect", type=address, metavar="HOST:PORT", help="a sender")
         parser.add_argument("--title", default="", help="what people read instead of ID")
         parser.add_argument(
             "--store",
@@ -68,7 +63,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-store", action="store_false", dest="stores", help="store nothing")
         parser.add_argument(
             "--publish",
-            type=_address,
+            type=partial(address, least_port=0),
             default=("127.0.0.1", 0),
             metavar="HOST:PORT",
             help="where web processes fetch the books (127.0.0.1, and a free port)",
@@ -96,6 +91,7 @@ class Command(BaseCommand):
         parser.add_argument("--progress", action="store_true", help="show it without a terminal")
         parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
+    @database_told()
     def handle(self, *args: Any, **options: Any) -> None:
         if bool(options["connect"]) == bool(options["files"]):
             raise CommandError("Name a sender by --connect, or files; not both.", returncode=2)

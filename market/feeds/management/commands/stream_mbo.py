@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -25,6 +24,7 @@ from rich.progress import Progress as Bar
 
 from market.feeds import priority
 from market.feeds.errors import FeedError
+from market.feeds.management.mistakes import database_told
 from market.feeds.own.times import moment_ns
 from market.feeds.transport.pacing import EventPace, MaxPace, Pace, SteadyPace
 from market.feeds.transport.sending import file_server, live_server
@@ -87,6 +87,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
         _add_connection_arguments(parser)
 
+    @database_told()
     def handle(self, *args: Any, **options: Any) -> None:
         _check(options)
         limits = Limits(
@@ -99,10 +100,6 @@ class Command(BaseCommand):
                 self._stream_market(options, limits)
             else:
                 self._stream_files(options, limits)
-        except DatabaseError as error:
-            raise CommandError(
-                f"The venue's database cannot be read: {error}", returncode=2
-            ) from error
         except OSError as error:
             where = f"{options['host']}:{options['port']}"
             raise CommandError(f"{where}: {error.strerror or error}", returncode=2) from error

@@ -1,0 +1,26 @@
+"""What commands of feeds have in common: how they read an address, and tell what went wrong."""
+
+from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.core.management.base import CommandError
+from django.db import DatabaseError
+
+
+def address(text: str, *, least_port: int = 1) -> tuple[str, int]:
+    """HOST:PORT, where HOST may be an IPv6 address in brackets. Raises ArgumentTypeError."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not least_port <= int(port) <= 65_535:
+        raise ArgumentTypeError("is HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+@contextmanager
+def database_told() -> Iterator[None]:
+    """A database that is away, or was never migrated, is a line and exit code 2."""
+    try:
+        yield
+    except DatabaseError as error:
+        message = f"The venue's database cannot be used: {error}"
+        raise CommandError(message, returncode=2) from error
