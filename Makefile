@@ -73,7 +73,7 @@ test-speedups: setup ## the core's and the worker's tests against the compiled c
 	@$(PY) scripts/speedups.py status || $(PY) scripts/speedups.py build
 	@$(PY) scripts/speedups.py status
 	@exec $(PY) -m pytest tests/unit/core tests/property tests/integration/test_pipeline.py \
-		tests/integration/test_recovery.py tests/simulation/test_simulation.py $(ARGS)
+		tests/integration/test_recovery.py tests/simulation/test_simulation.py --ignore=tests/property/feeds $(ARGS)
 
 bench: bench-engine bench-pipeline bench-orders ## all benchmarks
 
