@@ -42,31 +42,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--instruments", type=int, default=1, help="of each publisher")
         parser.add_argument("--publishers", type=int, default=1, help="all have the same ones")
-        for name in ("modify", "cancel", "trade"):
-            share = getattr(defaults, f"{name}_share")
-            parser.add_argument(
-                f"--{name}-share", type=float, default=share, help=f"of all events ({share})"
-            )
-        parser.add_argument(
-            "--partial-share",
-            type=float,
-            default=defaults.partial_share,
-            help=f"of trades that leave something of their last maker ({defaults.partial_share})",
-        )
-        parser.add_argument(
-            "--clear-every",
-            type=int,
-            default=defaults.clear_every,
-            help="events from a clear or snapshot to the next, on average; 0: only the first",
-        )
-        parser.add_argument("--resting-orders", type=int, help="at most, in each book")
-        parser.add_argument("--start-ns", type=int, default=defaults.start_ns, help="first event")
-        parser.add_argument(
-            "--records-per-second",
-            type=float,
-            default=defaults.records_per_second,
-            help="of event time, on average",
-        )
+        _add_flow_arguments(parser)
         parser.add_argument(
             "--dbn-version", type=int, choices=(1, 2, 3), default=3, help="of the file"
         )
@@ -101,6 +77,35 @@ class Command(BaseCommand):
                 f"{plan.record_count:,} records of {plan.books} books in {options['out']}: "
                 f"{size:,} bytes, {seconds:.1f} s."
             )
+
+
+def _add_flow_arguments(parser: CommandParser) -> None:
+    defaults = SyntheticPlan(0)
+    for name in ("modify", "cancel", "trade"):
+        share = getattr(defaults, f"{name}_share")
+        parser.add_argument(
+            f"--{name}-share", type=float, default=share, help=f"of all events ({share})"
+        )
+    parser.add_argument(
+        "--partial-share",
+        type=float,
+        default=defaults.partial_share,
+        help=f"of trades that leave something of their last maker ({defaults.partial_share})",
+    )
+    parser.add_argument(
+        "--clear-every",
+        type=int,
+        default=defaults.clear_every,
+        help="events from a clear or snapshot to the next, on average; 0: only the first",
+    )
+    parser.add_argument("--resting-orders", type=int, help="at most, in each book")
+    parser.add_argument("--start-ns", type=int, default=defaults.start_ns, help="first event")
+    parser.add_argument(
+        "--records-per-second",
+        type=float,
+        default=defaults.records_per_second,
+        help="of event time, on average",
+    )
 
 
 def _plan(options: dict[str, Any]) -> SyntheticPlan:

@@ -53,21 +53,7 @@ class Command(BaseCommand):
         parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="DBN files")
         parser.add_argument("--connect", type=address, metavar="HOST:PORT", help="a sender")
         parser.add_argument("--title", default="", help="what people read instead of ID")
-        parser.add_argument(
-            "--store",
-            default=True,
-            action="store_true",
-            dest="stores",
-            help="store records, best prices, trades and books (the default)",
-        )
-        parser.add_argument("--no-store", action="store_false", dest="stores", help="store nothing")
-        parser.add_argument(
-            "--publish",
-            type=partial(address, least_port=0),
-            default=("127.0.0.1", 0),
-            metavar="HOST:PORT",
-            help="where web processes fetch the books (127.0.0.1, and a free port)",
-        )
+        _add_output_arguments(parser)
         parser.add_argument(
             "--hold",
             action="store_true",
@@ -136,6 +122,24 @@ class Command(BaseCommand):
                 f"{stats.record_count:,} records of {stats.book_count:,} books in "
                 f"{report.seconds:.1f} s; latency p99 {stats.overall.p99_us / 1000:.2f} ms."
             )
+
+
+def _add_output_arguments(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--store",
+        default=True,
+        action="store_true",
+        dest="stores",
+        help="store records, best prices, trades and books (the default)",
+    )
+    parser.add_argument("--no-store", action="store_false", dest="stores", help="store nothing")
+    parser.add_argument(
+        "--publish",
+        type=partial(address, least_port=0),
+        default=("127.0.0.1", 0),
+        metavar="HOST:PORT",
+        help="where web processes fetch the books (127.0.0.1, and a free port)",
+    )
 
 
 def _books(engine: str, *, shows: bool) -> Any:

@@ -73,6 +73,6 @@ def test_the_second_process_finds_what_the_first_compiled(tmp_path: Path) -> Non
         )
         return done.stdout.splitlines()
 
-    names = ["apply_records", "rebuild", "read_levels", "read_orders"]
+    names = ["apply_records", "rebuild", "read_levels", "read_orders", "write_tops"]
     assert told() == [f"{name} False" for name in names]
     assert told() == [f"{name} True" for name in names]
