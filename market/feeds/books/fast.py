@@ -103,7 +103,13 @@ class FastBooks:
         if not len(records):
             return 0
         self._follow(depth)
-        return self._run(records, depth, _rows(out, depth))
+        if len(out) > 1:
+            return self._run(records, depth, _rows(out, depth))
+        # Views of a single row count as contiguous: another type, compiled for anew.
+        pair = np.zeros(2, out.dtype)
+        count = self._run(records, depth, _rows(pair, depth))
+        out[:] = pair[:1]
+        return count
 
     def clear(self) -> None:
         tables = self._tables

@@ -151,6 +151,13 @@ def test_records_that_are_a_read_only_or_strided_view_are_taken() -> None:
     assert len(kernels.apply_records.signatures) == 1  # type: ignore[attr-defined]
 
 
+def test_room_for_one_row_is_not_compiled_for_anew() -> None:
+    books, records, out = FastBooks(), orders(np.arange(3), BID), np.zeros(1, top_dtype(1))
+    assert books.apply_with_top(records[:1], 1, out) == 1
+    assert out["bid_sz"].tolist() == [[int(records["size"][0])]]
+    assert len(kernels.apply_records.signatures) == 1  # type: ignore[attr-defined]
+
+
 def test_what_is_no_records_is_refused() -> None:
     for wrong in (np.zeros(3, np.uint8), np.zeros((2, 2), MBO_DTYPE)):
         with pytest.raises(ValueError, match="not market-by-order records"):
