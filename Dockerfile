@@ -7,7 +7,7 @@ RUN python -m venv --without-pip /opt/venv
 WORKDIR /srv/rialto
 COPY requirements.txt ./
 # Locked, with hashes, and wheels only: nothing is compiled here and nothing unknown gets in.
-RUN pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: -r requirements.txt
+RUN pip --python /opt/venv/bin/python install --require-hashes --no-deps --only-binary :all: -r requirements.txt
 COPY manage.py LICENSE ./
 COPY config config
 COPY orderbook orderbook

@@ -83,7 +83,9 @@ current dev requirements-dev.txt && exit 0
 [ "$1" = run ] && current run requirements.txt && exit 0
 
 echo "Installing the locked dependencies of $lock (once; about a minute)" >&2
+# --no-deps: the lock is complete. Without it pip resolves `coverage[toml]` to the newest release,
+# and stops when that is no longer the one that the lock has hashes of.
 "$VENV/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --no-input \
-    --require-hashes --requirement "$lock"
+    --require-hashes --no-deps --requirement "$lock"
 rm -f "$VENV"/.installed-*
 fingerprint "$lock" >"$VENV/.installed-$1"
