@@ -52,6 +52,8 @@ class Recorder:
         self._exactness = Exactness()
         self._partitions = Partitions()
         self._batch = Batch()
+        self._is_in_doubt = False
+        """Whether a transaction of the batch was begun, and its end was not reported."""
         self._run: RunState | None = None
         self._clock = 0
         self._seen: set[BookKey] = set()
@@ -334,7 +336,10 @@ class Recorder:
         if run is None or not self._batch.runs:
             return self.next_position
         self._batch.add_bars(self._bars.drain(run.number))
-        tables.write(self._feed.pk, self._batch, datetime.now(UTC), self._partitions)
+        if not self._is_in_doubt or not tables.is_written(self._feed.pk, self._batch):
+            self._is_in_doubt = True
+            tables.write(self._feed.pk, self._batch, datetime.now(UTC), self._partitions)
+        self._is_in_doubt = False
         self._batch = Batch()
         self._opened_at = time.monotonic()
         return self.next_position
