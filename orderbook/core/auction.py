@@ -7,7 +7,7 @@ price, and the lower of two that are equally near. Icebergs count with all that 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orderbook.core.timers import TimerKind
 from orderbook.core.units import (
@@ -31,7 +31,7 @@ class Indication(NamedTuple):
     """At that price: buy quantity less sell quantity that could trade."""
 
 
-NOTHING = Indication(0, 0, 0)
+NOTHING: Final = Indication(0, 0, 0)
 
 
 class Auction:

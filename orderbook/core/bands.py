@@ -7,7 +7,7 @@ reference price, no trade yet) a band allows any price. Integer arithmetic only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orderbook.core.units import MAX_PRICE_TICKS, PPM, Side
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orderbook.core.book import Book
     from orderbook.core.events import InstrumentDefined
 
-_BUY = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
+_BUY: Final = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
 
 Range = tuple[int, int]
 """(lowest, highest) price in ticks that is allowed."""

@@ -24,7 +24,7 @@ What follows from the commands (stops that they set off, lists) comes after the 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from orderbook.core.accounts import Account
 from orderbook.core.cancels import Cancels
@@ -44,7 +44,7 @@ from orderbook.core.units import (
 )
 from orderbook.core.venue import Venue
 
-_MAY_REST = (TimeInForce.GTC, TimeInForce.DAY, TimeInForce.GTD)
+_MAY_REST: Final = (TimeInForce.GTC, TimeInForce.DAY, TimeInForce.GTD)
 
 Handler = Callable[[Any, list[Event]], None]
 

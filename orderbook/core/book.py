@@ -10,23 +10,23 @@ the state; which levels changed since the last ``drain_changes`` is derived and 
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from sortedcontainers import SortedList
 
-from orderbook.core.accounts import Account
 from orderbook.core.auction import Auction
 from orderbook.core.bands import bands_of
 from orderbook.core.events import InstrumentDefined
 from orderbook.core.fees import FeeSchedule
-from orderbook.core.order import Fill, Order, Stage
+from orderbook.core.order import Order, Stage
 from orderbook.core.units import DAY_NS, MAX_NOTIONAL_MINOR, InstrumentStatus, Side
 from orderbook.core.waiting import WaitingOrders
 
 # Reading an enumeration's member costs ten times as much as a constant.
-_BUY = Side.BUY
-_TRADING = InstrumentStatus.TRADING
+_BUY: Final = Side.BUY
+_TRADING: Final = InstrumentStatus.TRADING
 
-MAX_EMPTY_LEVELS = 128
+MAX_EMPTY_LEVELS: Final = 128
 
 LevelView = tuple[Side, int, int, int]
 """(side, price_ticks, quantity_lots, order_count); quantity 0 where the level is gone."""
@@ -39,9 +39,11 @@ class Level:
         "better",
         "book_side",
         "first",
+        "is_changed",
         "is_vacant",
         "key",
         "last",
+        "lot_notional_minor",
         "order_count",
         "price_ticks",
         "quantity_lots",
@@ -49,10 +51,12 @@ class Level:
         "worse",
     )
 
-    def __init__(self, book_side: "BookSide", key: int) -> None:
+    def __init__(self, book_side: "BookSide", price_ticks: int) -> None:
         self.book_side = book_side
-        self.key = key
-        self.price_ticks = key * book_side.sign
+        self.key = price_ticks * book_side.sign
+        self.price_ticks = price_ticks
+        self.lot_notional_minor = price_ticks * book_side.tick_lot_minor
+        """What one lot costs here, in quote minor units."""
         self.quantity_lots = 0
         """What shows."""
         self.reserve_lots = 0
@@ -63,6 +67,8 @@ class Level:
         self.better: Level | None = None
         """The next level towards the best price, empty or not."""
         self.worse: Level | None = None
+        self.is_changed = False
+        """Whether it is on its side's list of levels that changed."""
         self.is_vacant = False
         """Whether it is on its side's list of levels that were emptied."""
 
@@ -76,20 +82,22 @@ class Level:
 class BookSide:
     """All levels of one side. A level's key sorts best first: the price, negated for bids."""
 
-    __slots__ = ("best", "changed", "keys", "levels", "side", "sign", "vacant")
+    __slots__ = ("best", "changed", "keys", "levels", "side", "sign", "tick_lot_minor", "vacant")
 
-    def __init__(self, side: Side) -> None:
+    def __init__(self, side: Side, tick_lot_minor: int) -> None:
         self.side = side
+        self.tick_lot_minor = tick_lot_minor
         self.sign = -1 if side is Side.BUY else 1
         self.levels: dict[int, Level] = {}
+        """By price."""
         self.keys: SortedList = SortedList()
         """Of all levels, empty or not."""
         self.best: Level | None = None
         """The best one with an order."""
         self.vacant: list[Level] = []
         """Those that were emptied since the last clearance; some have orders again."""
-        self.changed: set[int] = set()
-        """Keys of the levels that changed since the last drain."""
+        self.changed: list[Level] = []
+        """Those that changed since the last drain; some may not be of the book any more."""
 
     def __iter__(self) -> Iterator[Level]:
         """Levels with orders, best first."""
@@ -99,32 +107,32 @@ class BookSide:
                 yield level
             level = level.worse
 
-    def add_level(self, key: int) -> Level:
-        """Makes the level with this key, for an order that comes to stand in it."""
-        level = self.levels[key] = Level(self, key)
-        keys = self.keys
+    def add_level(self, price_ticks: int) -> Level:
+        """Makes the level at this price, for an order that comes to stand in it."""
+        level = self.levels[price_ticks] = Level(self, price_ticks)
+        keys, key, sign = self.keys, level.key, self.sign
         place = keys.bisect_left(key)
         if place:
-            level.better = better = self.levels[keys[place - 1]]
+            level.better = better = self.levels[keys[place - 1] * sign]
             better.worse = level
         if place < len(keys):
-            level.worse = worse = self.levels[keys[place]]
+            level.worse = worse = self.levels[keys[place] * sign]
             worse.better = level
         keys.add(key)
         return level
 
-    def append(self, order: Order, key: int) -> None:
-        """Puts the order at the end of the level with this key."""
-        level = self.levels.get(key)
+    def append(self, order: Order) -> None:
+        """Puts the order at the end of its price's level."""
+        level = self.levels.get(order.price_ticks)
         if level is None:
-            level = self.add_level(key)
+            level = self.add_level(order.price_ticks)
         order.level = level
         order.preceding = last = level.last
         order.following = None
         if last is None:
             level.first = order
             best = self.best
-            if best is None or key < best.key:
+            if best is None or level.key < best.key:
                 self.best = level
         else:
             last.following = order
@@ -133,41 +141,21 @@ class BookSide:
         level.order_count += 1
         book = order.book
         book.update_id = order.priority = book.update_id + 1
-        self.changed.add(key)
+        if not level.is_changed:
+            self.note_change(level)
 
-    def take(
-        self, level: Level, wanted_lots: int, most: int, own: Account | None, fills: list[Fill]
-    ) -> int:
-        """Fills plain orders from the head of the best level on, at most so many, up to one that
-        is not plain or of the account ``own``. Gives the lots that are still wanted then."""
-        order = level.first
-        assert order is not None
-        lots, fills_before, book = wanted_lots, len(fills), order.book
-        while order is not None and order.special is None and order.account is not own and most > 0:
-            most -= 1
-            whole_lots = order.remaining_lots
-            if whole_lots > lots:
-                fills.append((order, lots))
-                order.remaining_lots, lots = whole_lots - lots, 0
-                break
-            fills.append((order, whole_lots))
-            lots -= whole_lots
-            order.level = None
-            level.order_count -= 1
-            order = order.following
-            if not lots:
-                break
-        if lots != wanted_lots:
-            level.quantity_lots -= wanted_lots - lots
-            level.first = order
-            if order is None:
-                level.last = None
-                self.vacate(level)
-            else:
-                order.preceding = None
-            book.update_id += len(fills) - fills_before
-            self.changed.add(level.key)
-        return lots
+    def note_change(self, level: Level) -> None:
+        """For a level that is not on the list yet."""
+        level.is_changed = True
+        self.changed.append(level)
+
+    def drain_changes(self) -> list[LevelView]:
+        """The levels that changed since the last call as they are now, best first."""
+        for level in self.changed:
+            level.is_changed = False
+        keys = sorted({level.key for level in self.changed})
+        self.changed.clear()
+        return [self.view(key * self.sign) for key in keys]
 
     def vacate(self, level: Level) -> None:
         """The level's last order is gone."""
@@ -191,7 +179,7 @@ class BookSide:
         for level in self.vacant:
             level.is_vacant = False
             if level.first is None:
-                del self.levels[level.key]
+                del self.levels[level.price_ticks]
                 self.keys.remove(level.key)
                 better, worse = level.better, level.worse
                 if better is not None:
@@ -200,9 +188,8 @@ class BookSide:
                     worse.better = better
         self.vacant.clear()
 
-    def view(self, key: int) -> LevelView:
-        level = self.levels.get(key)
-        price_ticks = key * self.sign
+    def view(self, price_ticks: int) -> LevelView:
+        level = self.levels.get(price_ticks)
         if level is None:
             return self.side, price_ticks, 0, 0
         return self.side, price_ticks, level.quantity_lots, level.order_count
@@ -239,6 +226,7 @@ class Book:
     __slots__ = (
         "_drained_update_id",
         "asks",
+        "assets",
         "auction",
         "bands",
         "base",
@@ -265,8 +253,8 @@ class Book:
 
     def __init__(self, instrument: InstrumentDefined) -> None:
         self.define(instrument)
-        self.bids = BookSide(Side.BUY)
-        self.asks = BookSide(Side.SELL)
+        self.bids = BookSide(Side.BUY, instrument.tick_lot_minor)
+        self.asks = BookSide(Side.SELL, instrument.tick_lot_minor)
         self.last_ticks = 0
         """Price of the last trade; 0 before the first."""
         self.reference_ticks = 0
@@ -290,10 +278,7 @@ class Book:
 
     def rest(self, order: Order) -> None:
         """Appends the order to the end of its price level."""
-        if order.side is _BUY:
-            self.bids.append(order, -order.price_ticks)
-        else:
-            self.asks.append(order, order.price_ticks)
+        (self.bids if order.side is _BUY else self.asks).append(order)
         special = order.special
         if special is not None:
             level = order.level
@@ -324,7 +309,8 @@ class Book:
         if preceding is following:  # both None: it was the only one
             side.vacate(level)
         self.update_id += 1
-        side.changed.add(level.key)
+        if not level.is_changed:
+            side.note_change(level)
 
     def refresh(self, order: Order) -> None:
         """Takes an iceberg's shown part out; its next part goes to the back of the level."""
@@ -342,13 +328,14 @@ class Book:
         order.remaining_lots -= lots
         level.quantity_lots -= lots
         self.update_id += 1
-        level.book_side.changed.add(level.key)
+        if not level.is_changed:
+            level.book_side.note_change(level)
 
     def restart_updates(self, update_id: int) -> None:
         """Continues the count of updates from a snapshot, with nothing left to drain."""
         self.update_id = self._drained_update_id = update_id
-        self.bids.changed.clear()
-        self.asks.changed.clear()
+        self.bids.drain_changes()
+        self.asks.drain_changes()
 
     def define(self, instrument: InstrumentDefined) -> None:
         """Takes a new definition. What orders need of it is kept in attributes of the book's own,
@@ -357,6 +344,8 @@ class Book:
         self.symbol: str = instrument.symbol
         self.base: str = instrument.base
         self.quote: str = instrument.quote
+        self.assets = (min(self.base, self.quote), max(self.base, self.quote))
+        """Both, by name."""
         self.lot_minor: int = instrument.lot_minor
         self.tick_lot_minor: int = instrument.tick_lot_minor
         self.maker_fee_ppm: int = instrument.maker_fee_ppm
@@ -369,6 +358,14 @@ class Book:
         self.is_trading = instrument.status is _TRADING
         self.is_plain = self.is_trading and self.bands is None
         """Whether orders trade at once and at any price."""
+
+    def would_lock(self, side: Side, price_ticks: int) -> bool:
+        """Whether an order that rested at this price would lock or cross the book."""
+        if side is _BUY:
+            best = self.asks.best
+            return best is not None and best.price_ticks <= price_ticks
+        best = self.bids.best
+        return best is not None and best.price_ticks >= price_ticks
 
     def is_crossed(self) -> bool:
         """Whether orders stand in it that would trade with each other (a locked book included)."""
@@ -394,7 +391,5 @@ class Book:
         self._drained_update_id = last
         changes: list[LevelView] = []
         for side in (self.bids, self.asks):
-            if side.changed:
-                changes += [side.view(key) for key in sorted(side.changed)]
-                side.changed.clear()
+            changes += side.drain_changes()
         return first, last, changes

@@ -1,6 +1,7 @@
 """Cancels: of one order, of many, by their owner or by an operator."""
 
 from operator import attrgetter
+from typing import Final
 
 from orderbook.core.accounts import Account
 from orderbook.core.book import Book
@@ -16,8 +17,8 @@ from orderbook.core.venue import Venue
 _by_age = attrgetter("order_id")
 
 # Reading an enumeration's member costs ten times as much as a constant.
-_USER = CancelReason.USER
-_OPERATOR = CancelReason.OPERATOR
+_USER: Final = CancelReason.USER
+_OPERATOR: Final = CancelReason.OPERATOR
 
 
 class Cancels:

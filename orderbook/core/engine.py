@@ -7,7 +7,7 @@ only ``AdvanceTime`` and ``OpenEpoch`` may come at or after ``next_due_ns``.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from orderbook.core.accounts import Account
 from orderbook.core.amend import Amends
@@ -59,6 +59,9 @@ from orderbook.core.triggers import Triggers
 from orderbook.core.uncross import Uncross
 from orderbook.core.venue import Venue
 
+_PlaceOrder: Final = PlaceOrder
+_CancelOrder: Final = CancelOrder
+
 
 class Engine:
     """Composes the parts. Others read its attributes; only ``apply`` changes them."""
@@ -69,25 +72,24 @@ class Engine:
         self._stopped = False
         lifecycle = Lifecycle(venue)
         phases = Phases(venue, Uncross(venue, lifecycle))
-        entry = OrderEntry(venue, lifecycle, Matcher(venue, lifecycle), phases)
+        matcher = Matcher(venue, lifecycle)
+        entry = OrderEntry(venue, lifecycle, matcher, phases)
         special = SpecialEntry(venue, lifecycle, entry)
         lists = Lists(venue, lifecycle, special)
         self._triggers = triggers = Triggers(venue, lifecycle, special, lists)
         placing = Placing(venue, entry, special)
         amends = Amends(venue, lifecycle, entry, special)
         cancels = Cancels(venue, lifecycle)
-        plain = PlainWay(venue, placing, entry, cancels)
+        self._plain = PlainWay(venue, placing, entry, matcher, cancels, self._finish)
         definitions = Definitions(venue)
         funds = Funds(venue, cancels)
         limits = Limits(venue, cancels)
         timekeeper = Timekeeper(venue, lifecycle, cancels, phases, triggers)
         self._handlers: dict[type[Any], Callable[[Any, list[Event]], None]] = {
-            PlaceOrder: plain.place,
             PlaceOrderList: lists.place,
             AmendOrder: amends.amend,
             ReplaceOrder: Replaces(venue, lifecycle, placing).replace,
             Batch: Batches(venue, placing, cancels, amends.amend, self._follow_up).execute,
-            CancelOrder: plain.cancel,
             CancelAllOrders: cancels.cancel_all,
             Deposit: funds.deposit,
             Withdraw: funds.withdraw,
@@ -115,12 +117,13 @@ class Engine:
             if not venue.time_ns <= time_ns < self._timers.next_ns or venue.agenda:
                 self._check_time(command, time_ns)
             venue.time_ns = time_ns
+            if type(command) is _PlaceOrder:
+                return self._plain.place(command)
+            if type(command) is _CancelOrder:
+                return self._plain.cancel(command)
             events: list[Event] = []
             self._handlers[type(command)](command, events)
-            if venue.traded_books:
-                self._triggers.run(events)
-            if venue.ledger.touched:
-                venue.ledger.drain_changes(events)
+            self._finish(events)
             return events
         except BaseException:
             self._stopped = True
@@ -133,6 +136,12 @@ class Engine:
             raise InvariantBroken(
                 "time", f"what was due at {self.next_due_ns} has not been done at {time_ns}"
             )
+
+    def _finish(self, events: list[Event]) -> None:
+        """What every command ends with: what follows from its trades, and the balances."""
+        if self.venue.traded_books:
+            self._triggers.run(events)
+        self.venue.ledger.drain_changes(events)
 
     def _follow_up(self, events: list[Event]) -> None:
         """Executes what follows from one command of a batch, and goes on with what an earlier one

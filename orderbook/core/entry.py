@@ -3,6 +3,8 @@
 ``special.py`` prepares orders with options; ``plain.py`` is a shorter way for the common ones.
 """
 
+from typing import Final
+
 from orderbook.core.accounts import Account
 from orderbook.core.auction import book_changed
 from orderbook.core.bands import Bands, both, clipped, reaches_beyond, within
@@ -26,13 +28,13 @@ from orderbook.core.units import (
 from orderbook.core.venue import Venue
 
 # Reading an enumeration's member costs ten times as much as a constant.
-_BUY = Side.BUY
-_LIMIT = OrderType.LIMIT
-_IOC = TimeInForce.IOC
-_FOK = TimeInForce.FOK
-_TRADING = InstrumentStatus.TRADING
-_IOC_REMAINDER = CancelReason.IOC_REMAINDER
-_MARKET_REMAINDER = CancelReason.MARKET_REMAINDER
+_BUY: Final = Side.BUY
+_LIMIT: Final = OrderType.LIMIT
+_IOC: Final = TimeInForce.IOC
+_FOK: Final = TimeInForce.FOK
+_TRADING: Final = InstrumentStatus.TRADING
+_IOC_REMAINDER: Final = CancelReason.IOC_REMAINDER
+_MARKET_REMAINDER: Final = CancelReason.MARKET_REMAINDER
 
 
 class OrderEntry:
@@ -100,11 +102,9 @@ class OrderEntry:
         ``type``: LIMIT or MARKET, which is what a stop has become by now.
         """
         book = order.book
-        if type is _LIMIT:
-            limit_ticks, remainder = order.price_ticks, _IOC_REMAINDER
-        else:
-            limit_ticks = order.price_ticks or market_limit_ticks(order.side)
-            remainder = _MARKET_REMAINDER
+        limit_ticks = order.price_ticks
+        if type is not _LIMIT:
+            limit_ticks = limit_ticks or market_limit_ticks(order.side)
         ended: CancelReason | None
         if book.instrument.status is not _TRADING:
             ended = self._outside_trading(order, type, time_in_force)
@@ -117,6 +117,18 @@ class OrderEntry:
             ended = CancelReason.FOK_UNFILLABLE
         else:
             ended = self._matcher.match(order, limit_ticks, rule, events)
+        self.conclude(order, type, time_in_force, ended, events)
+
+    def conclude(
+        self,
+        order: Order,
+        type: OrderType,
+        time_in_force: TimeInForce,
+        ended: CancelReason | None,
+        events: list[Event],
+    ) -> None:
+        """What becomes of an order that traded as far as it could, or had to stop (``ended``)."""
+        book = order.book
         if ended is not None:
             self._lifecycle.end(order, ended, events)
             if self._pause_ns:
@@ -126,6 +138,7 @@ class OrderEntry:
         elif type is _LIMIT and time_in_force is not _IOC and time_in_force is not _FOK:
             self.rest(order)
         else:
+            remainder = _IOC_REMAINDER if type is _LIMIT else _MARKET_REMAINDER
             self._lifecycle.end(order, remainder, events)
 
     def _match_within(

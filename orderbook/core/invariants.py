@@ -51,11 +51,11 @@ def _check_book(book: Book) -> None:
 def _check_side(side: BookSide, name: str) -> None:
     keys = list(side.keys)
     require(
-        keys == sorted(set(keys)) and set(keys) == set(side.levels),
+        keys == sorted(set(keys)) and set(keys) == {key * side.sign for key in side.levels},
         "levels",
         f"{name}: the sorted prices are not those of the levels",
     )
-    levels = [side.levels[key] for key in keys]
+    levels = [side.levels[key * side.sign] for key in keys]
     require(
         all(
             level.better is better and level.worse is worse
@@ -74,8 +74,14 @@ def _check_side(side: BookSide, name: str) -> None:
         "levels",
         f"{name}: the emptied levels are not those listed",
     )
-    for level in levels:
-        _check_level(side, level, f"{name} at {level.price_ticks}")
+    for price_ticks, level in side.levels.items():
+        require(
+            (level.price_ticks, level.key, level.lot_notional_minor)
+            == (price_ticks, price_ticks * side.sign, price_ticks * side.tick_lot_minor),
+            "levels",
+            f"{name}: the level at {price_ticks} has another price",
+        )
+        _check_level(side, level, f"{name} at {price_ticks}")
 
 
 def _check_level(side: BookSide, level: Level, name: str) -> None:

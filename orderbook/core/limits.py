@@ -1,5 +1,7 @@
 """What operators and owners set to contain an account: limits, kill switches, dead man's switch."""
 
+from typing import Final
+
 from orderbook.core.accounts import Account
 from orderbook.core.cancels import Cancels
 from orderbook.core.commands import CancelAllAfter, Command, SetAccountLimits, SetKillSwitch
@@ -19,7 +21,7 @@ from orderbook.core.units import (
 )
 from orderbook.core.venue import Venue
 
-VENUE_ID = 0
+VENUE_ID: Final = 0
 """In ``SetKillSwitch``: everybody."""
 
 

@@ -2,12 +2,13 @@
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Final
 
 from orderbook.core.accounts import Account
 from orderbook.core.book import Book, BookSide, Level
 from orderbook.core.units import MAX_FILLS, SelfTradePrevention, Side
 
-_BUY = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
+_BUY: Final = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
 
 
 def _other(book: Book, side: Side, limit_ticks: int) -> tuple[BookSide, int]:

@@ -1,14 +1,20 @@
 """Matching: an incoming order against the other side, by price, then time.
 
-Trades print at the resting order's price. A taker pays from its available balance, fill by fill;
-only what then rests is held, so a buyer's price improvement never leaves its available balance.
+Trades print at the resting order's price. A taker pays from its available balance, all its fills in
+one sum; only what then rests is held, so that a buyer's price improvement stays available.
+
+``Matcher.match`` does what every fill needs in one place, because calls, and what they hand over,
+would be half of its time (docs/performance.md). What only some orders need is elsewhere.
 """
 
+from typing import Final
+
 from orderbook.core.accounts import Account
+from orderbook.core.balances import negative
 from orderbook.core.events import Event, IcebergRefreshed, Trade
 from orderbook.core.fees import FeeSchedule
 from orderbook.core.lifecycle import Lifecycle
-from orderbook.core.order import Fill, Order, Special
+from orderbook.core.order import Order, Special
 from orderbook.core.self_trade import prevent
 from orderbook.core.units import (
     DAY_NS,
@@ -22,8 +28,10 @@ from orderbook.core.units import (
 )
 from orderbook.core.venue import Venue
 
-_BUY = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
-_ANYBODY = SelfTradePrevention.NONE
+_BUY: Final = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
+_ANYBODY: Final = SelfTradePrevention.NONE
+_ROUND_UP: Final = PPM - 1
+_Trade: Final = Trade
 
 
 def market_limit_ticks(side: Side) -> int:
@@ -45,49 +53,150 @@ class Matcher:
     ) -> CancelReason | None:
         """Fills ``taker`` as far as its limit and the other side allow; the rest stays on it. Names
         the reason where it must stop although it could trade on."""
-        book, venue = taker.book, self._venue
-        other, limit_key = (
-            (book.asks, limit_ticks) if taker.side is _BUY else (book.bids, -limit_ticks)
-        )
-        own = None if rule is _ANYBODY else taker.account
-        first_trade_id = venue.next_trade_id
-        end_trade_id = first_trade_id + MAX_FILLS
+        venue, book, account, side = self._venue, taker.book, taker.account, taker.side
+        if side is _BUY:
+            other, limit_key, paid = book.asks, limit_ticks, book.quote
+        else:
+            other, limit_key, paid = book.bids, -limit_ticks, book.base
+        level = other.best
+        if level is None or level.key > limit_key:
+            return None
+        own = None if rule is _ANYBODY else account
+        ledger, schedule = venue.ledger, book.fees
+        if ledger.traded_assets is not book.assets:
+            ledger.trade_in(book.assets)
+        traders = ledger.traders
+        first_trade_id = trade_id = venue.next_trade_id
+        end_trade_id = trade_id + MAX_FILLS
         if end_trade_id > venue.end_trade_id:
             end_trade_id = venue.end_trade_id
         ended: CancelReason | None = None
-        fills: list[Fill] = []  # those that are not settled yet
-        level = other.best
-        while level is not None and level.key <= limit_key and taker.remaining_lots:
-            most = end_trade_id - venue.next_trade_id - len(fills)
-            taker.remaining_lots = other.take(level, taker.remaining_lots, most, own, fills)
-            maker = level.first
-            if maker is not None and taker.remaining_lots:
-                if fills:
-                    self._settle(taker, fills, events)
-                    fills = []
-                if venue.next_trade_id >= end_trade_id:
+        paid_minor = received_minor = taker_fees_minor = maker_fees_minor = rebate_minor = 0
+        wanted_lots, last_ticks = taker.remaining_lots, book.last_ticks
+        while level is not None and level.key <= limit_key and wanted_lots and ended is None:
+            price_ticks, maker = level.price_ticks, level.first
+            while maker is not None and wanted_lots:
+                payee = maker.account
+                if trade_id >= end_trade_id:
                     ended = CancelReason.FILL_LIMIT
-                elif maker.account is own:
-                    ended = prevent(self._lifecycle, taker, maker, rule, events)
-                else:
-                    self._fill_special(taker, maker, events)
-                if ended is not None:
                     break
+                if payee is own:
+                    taker.remaining_lots = wanted_lots
+                    ended = prevent(self._lifecycle, taker, maker, rule, events)
+                    wanted_lots = taker.remaining_lots
+                    if ended is not None:
+                        break
+                    maker = level.first
+                    continue
+                lots = maker.remaining_lots
+                if lots > wanted_lots:
+                    lots = wanted_lots
+                base_minor = lots * book.lot_minor
+                quote_minor = lots * level.lot_notional_minor
+                if side is _BUY:
+                    gives_minor, gets_minor = base_minor, quote_minor  # the maker
+                else:
+                    gives_minor, gets_minor = quote_minor, base_minor
+                if schedule is None:
+                    taker_fee_minor = (gives_minor * book.taker_fee_ppm + _ROUND_UP) // PPM
+                    maker_fee_minor = (gets_minor * book.maker_fee_ppm + _ROUND_UP) // PPM
+                else:
+                    taker_fee_minor, maker_fee_minor, rebate_minor = self._charge(
+                        schedule, account, maker, gives_minor, gets_minor, quote_minor
+                    )
+                funds = maker.funds
+                try:
+                    income = payee.balances[paid]
+                except KeyError:
+                    income = payee.balance(paid)
+                held_minor = funds.held_minor - gives_minor
+                if held_minor < 0:
+                    raise negative(funds, "held", held_minor)
+                funds.held_minor = held_minor
+                income.available_minor += gets_minor - maker_fee_minor
+                traders[payee.account_id] = payee.balances
+                paid_minor += gets_minor
+                received_minor += gives_minor
+                taker_fees_minor += taker_fee_minor
+                maker_fees_minor += maker_fee_minor
+                wanted_lots -= lots
+                trade = _Trade(
+                    trade_id, book.symbol, book.base, book.quote, price_ticks, lots,
+                    base_minor, quote_minor, maker.order_id, payee.account_id, maker_fee_minor,
+                    taker.order_id, account.account_id, taker_fee_minor, side, rebate_minor,
+                )  # fmt: skip
+                events.append(trade)
+                trade_id += 1
+                last_ticks = price_ticks
+                if maker.special is not None:
+                    self._reduce_special(maker, maker.special, lots, trade, events)
+                    maker = level.first
+                    continue
+                level.quantity_lots -= lots
+                book.update_id += 1
+                if not level.is_changed:
+                    other.note_change(level)
+                if lots != maker.remaining_lots:
+                    maker.remaining_lots -= lots
+                    break
+                level.order_count -= 1
+                maker.level = None
+                del payee.orders[maker.order_id]
+                if maker.client_order_id:
+                    venue.registry.finish_client_order_id(payee, maker.client_order_id)
+                maker = level.first = maker.following
+                if maker is not None:
+                    maker.preceding = None
+                else:
+                    level.last = None
+                    other.vacate(level)
             level = other.best
-        if fills:
-            self._settle(taker, fills, events)
-        if book.waiting is not None and venue.next_trade_id != first_trade_id:
-            venue.traded_books.append(book)
+        taker.remaining_lots = wanted_lots
+        if trade_id != first_trade_id:
+            venue.next_trade_id = trade_id
+            book.last_ticks = last_ticks
+            self._settle(taker, paid_minor, received_minor, taker_fees_minor, maker_fees_minor)
+            if book.waiting is not None:
+                venue.traded_books.append(book)
         return ended
 
-    def _fill_special(self, taker: Order, maker: Order, events: list[Event]) -> None:
-        """Fills from what a maker that is not plain shows."""
-        special = maker.special
-        assert special is not None
-        lots = min(maker.remaining_lots, taker.remaining_lots)
-        taker.remaining_lots -= lots
-        self._settle(taker, [(maker, lots)], events)
-        self._note_fill(maker, special, events)
+    def _settle(
+        self,
+        taker: Order,
+        paid_minor: int,
+        received_minor: int,
+        taker_fees_minor: int,
+        maker_fees_minor: int,
+    ) -> None:
+        """Moves the taker's money, and the venue's fees."""
+        ledger, fee_account = self._venue.ledger, self._venue.fee_account
+        book, account, funds = taker.book, taker.account, taker.funds
+        received = book.base if taker.side is _BUY else book.quote
+        available_minor = funds.available_minor - paid_minor
+        if available_minor < 0:
+            raise negative(funds, "available", available_minor)
+        funds.available_minor = available_minor
+        income = account.balances.get(received) or account.balance(received)
+        income.available_minor += received_minor - taker_fees_minor
+        ledger.traders[account.account_id] = account.balances
+        if taker_fees_minor and maker_fees_minor:
+            balances = fee_account.balances
+            if received in balances and funds.asset in balances:
+                balances[received].available_minor += taker_fees_minor
+                balances[funds.asset].available_minor += maker_fees_minor
+                ledger.traders[FEE_ACCOUNT_ID] = balances
+                return
+        if taker_fees_minor:
+            ledger.credit(fee_account.balance(received), taker_fees_minor)
+        if maker_fees_minor:
+            ledger.credit(fee_account.balance(funds.asset), maker_fees_minor)
+
+    def _reduce_special(
+        self, maker: Order, special: Special, lots: int, trade: Trade, events: list[Event]
+    ) -> None:
+        """Takes filled lots off what a maker that is not plain shows."""
+        if special.order_list is not None:
+            self._lifecycle.note_fill(maker, special.order_list, trade)
         if lots < maker.remaining_lots:
             maker.book.reduce(maker, lots)
             return
@@ -97,60 +206,9 @@ class Matcher:
         maker.book.refresh(maker)
         events.append(
             IcebergRefreshed(
-                maker.order_id,
-                maker.account.account_id,
-                maker.book.instrument.symbol,
-                maker.remaining_lots,
+                maker.order_id, maker.account.account_id, maker.book.symbol, maker.remaining_lots
             )
         )
-
-    def _note_fill(self, maker: Order, special: Special, events: list[Event]) -> None:
-        """Tells a maker's list of the trade that is the last event."""
-        if special.order_list is not None:
-            trade = events[-1]
-            assert isinstance(trade, Trade)
-            self._lifecycle.note_fill(maker, special.order_list, trade)
-
-    def _settle(self, taker: Order, fills: list[Fill], events: list[Event]) -> None:
-        """Moves the money of the fills, the taker's part in one sum, and records them."""
-        book, account, venue = taker.book, taker.account, self._venue
-        symbol, base, quote, schedule = book.symbol, book.base, book.quote, book.fees
-        lot_minor, tick_lot_minor, ledger = book.lot_minor, book.tick_lot_minor, venue.ledger
-        taker_id, account_id, side = taker.order_id, account.account_id, taker.side
-        paid, trade_id = quote if side is _BUY else base, venue.next_trade_id
-        paid_minor = received_minor = taker_fees_minor = maker_fees_minor = rebate_minor = 0
-        for maker, lots in fills:
-            price_ticks, other = maker.price_ticks, maker.account
-            base_minor = gets_minor = lots * lot_minor
-            quote_minor = gives_minor = lots * price_ticks * tick_lot_minor
-            if side is _BUY:
-                gets_minor, gives_minor = quote_minor, base_minor  # the maker
-            if schedule is None:
-                taker_fee_minor = -(-gives_minor * book.taker_fee_ppm // PPM)
-                maker_fee_minor = -(-gets_minor * book.maker_fee_ppm // PPM)
-            else:
-                taker_fee_minor, maker_fee_minor, rebate_minor = self._charge(
-                    schedule, account, maker, gives_minor, gets_minor, quote_minor
-                )
-            income = other.balances.get(paid) or other.balance(paid)
-            ledger.swap_held(maker.funds, income, gives_minor, gets_minor - maker_fee_minor)
-            paid_minor += gets_minor
-            received_minor += gives_minor
-            taker_fees_minor += taker_fee_minor
-            maker_fees_minor += maker_fee_minor
-            trade = Trade(
-                trade_id, symbol, base, quote, price_ticks, lots, base_minor, quote_minor,
-                maker.order_id, other.account_id, maker_fee_minor,
-                taker_id, account_id, taker_fee_minor, side, rebate_minor,
-            )  # fmt: skip
-            events.append(trade)
-            trade_id += 1
-            if maker.level is None:  # nothing is left of it
-                del other.orders[maker.order_id]
-                if maker.client_order_id:
-                    venue.registry.finish_client_order_id(other, maker.client_order_id)
-        venue.next_trade_id, book.last_ticks = trade_id, price_ticks
-        self._book(taker, paid_minor, received_minor, taker_fees_minor, maker_fees_minor)
 
     def _charge(
         self,
@@ -171,27 +229,5 @@ class Matcher:
         rebate_minor = fees[2]
         if rebate_minor:
             venue.ledger.credit(payer, rebate_minor)
-            venue.ledger.credit(venue.accounts[FEE_ACCOUNT_ID].balance(payer.asset), -rebate_minor)
+            venue.ledger.credit(venue.fee_account.balance(payer.asset), -rebate_minor)
         return fees
-
-    def _book(
-        self,
-        taker: Order,
-        paid_minor: int,
-        received_minor: int,
-        taker_fees_minor: int,
-        maker_fees_minor: int,
-    ) -> None:
-        """The taker's money, and the venue's fees."""
-        ledger, book, account = self._venue.ledger, taker.book, taker.account
-        venue_account = self._venue.accounts[FEE_ACCOUNT_ID]
-        received = book.base if taker.side is _BUY else book.quote
-        income = account.balances.get(received) or account.balance(received)
-        ledger.swap(taker.funds, income, paid_minor, received_minor - taker_fees_minor)
-        if taker_fees_minor:
-            fees = venue_account.balances.get(received) or venue_account.balance(received)
-            ledger.credit(fees, taker_fees_minor)
-        if maker_fees_minor:
-            paid = taker.funds.asset
-            fees = venue_account.balances.get(paid) or venue_account.balance(paid)
-            ledger.credit(fees, maker_fees_minor)

@@ -7,7 +7,7 @@ Most orders are plain: a limit at one price, good till canceled. What only other
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orderbook.core.accounts import Account
 from orderbook.core.balances import Balance
@@ -17,7 +17,7 @@ from orderbook.core.units import OrderListKind, OrderType, Side, TimeInForce
 if TYPE_CHECKING:
     from orderbook.core.book import Book, Level
 
-_BUY = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
+_BUY: Final = Side.BUY  # reading an enumeration's member costs ten times as much as a constant
 
 
 class Stage(Enum):
@@ -157,10 +157,6 @@ class Order:
             return 0
         needed_minor = (self.remaining_lots + special.reserve_lots) * self.held_per_lot_minor
         return max(0, needed_minor - special.covered_minor)
-
-
-Fill = tuple[Order, int]
-"""A resting order, and how many of its lots were filled."""
 
 
 def held_per_lot_minor(book: Book, side: Side, price_ticks: int) -> int:

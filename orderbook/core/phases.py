@@ -11,6 +11,8 @@ depends on the two:
 - as TRADING begins, the stops are looked at that the last trade sets off by now.
 """
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from orderbook.core.auction import Auction, indicate
@@ -51,13 +53,13 @@ from orderbook.core.units import (
 )
 from orderbook.core.venue import Venue
 
-AUCTIONS = frozenset({InstrumentStatus.OPENING_AUCTION, InstrumentStatus.CLOSING_AUCTION})
+AUCTIONS: Final = frozenset({InstrumentStatus.OPENING_AUCTION, InstrumentStatus.CLOSING_AUCTION})
 """Phases that publish what an uncross would do."""
-COLLECTING = AUCTIONS | {InstrumentStatus.PRE_OPEN}
+COLLECTING: Final = AUCTIONS | {InstrumentStatus.PRE_OPEN}
 """Phases in which orders rest and nothing trades."""
-CONTINUOUS = frozenset({InstrumentStatus.TRADING, InstrumentStatus.POST_ONLY})
+CONTINUOUS: Final = frozenset({InstrumentStatus.TRADING, InstrumentStatus.POST_ONLY})
 """Phases in which the book is never crossed."""
-_MAY_REST = frozenset({TimeInForce.GTC, TimeInForce.DAY, TimeInForce.GTD})
+_MAY_REST: Final = frozenset({TimeInForce.GTC, TimeInForce.DAY, TimeInForce.GTD})
 
 
 def refuse_in_phase(command: PlaceOrder, book: Book) -> RejectReason | None:

@@ -1,5 +1,7 @@
 """New orders: checked against the rules, then sent on as plain ones or as ones with options."""
 
+from typing import Final
+
 from orderbook.core.accounts import Account
 from orderbook.core.book import Book
 from orderbook.core.commands import PlaceOrder
@@ -12,7 +14,8 @@ from orderbook.core.special import SpecialEntry
 from orderbook.core.units import TimeInForce
 from orderbook.core.venue import Venue
 
-_DAY = TimeInForce.DAY  # reading an enumeration's member costs ten times as much as a constant
+# Reading an enumeration's member costs ten times as much as a constant.
+_DAY: Final = TimeInForce.DAY
 
 
 class Placing:

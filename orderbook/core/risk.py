@@ -3,6 +3,8 @@
 Reads the engine's state and changes nothing; the first rule that an order breaks is its reason.
 """
 
+from typing import Final
+
 from orderbook.core.accounts import Account
 from orderbook.core.bands import outside_static_band
 from orderbook.core.book import Book
@@ -24,15 +26,15 @@ from orderbook.core.units import (
 from orderbook.core.venue import Venue
 
 # Reading an enumeration's member costs ten times as much as a constant.
-_BUY = Side.BUY
-_LIMIT = OrderType.LIMIT
-_MARKET = OrderType.MARKET
-_GTC = TimeInForce.GTC
-_IOC = TimeInForce.IOC
-_FOK = TimeInForce.FOK
-_DAY = TimeInForce.DAY
-_GTD = TimeInForce.GTD
-_ACTIVE = AccountStatus.ACTIVE
+_BUY: Final = Side.BUY
+_LIMIT: Final = OrderType.LIMIT
+_MARKET: Final = OrderType.MARKET
+_GTC: Final = TimeInForce.GTC
+_IOC: Final = TimeInForce.IOC
+_FOK: Final = TimeInForce.FOK
+_DAY: Final = TimeInForce.DAY
+_GTD: Final = TimeInForce.GTD
+_ACTIVE: Final = AccountStatus.ACTIVE
 
 
 def refuse_order(

@@ -6,6 +6,8 @@ nothing yet, and the market may be anywhere by the time they are armed; they are
 they ask, not against the book or the balance.
 """
 
+from typing import Final
+
 from orderbook.core.accounts import Account
 from orderbook.core.commands import PlaceOrder, PlaceOrderList
 from orderbook.core.events import InstrumentDefined
@@ -23,10 +25,10 @@ from orderbook.core.units import (
 )
 from orderbook.core.venue import Venue
 
-_TAKE_PROFITS = (OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT)
-_STOPS = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
-_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
-_NOBODY = PlaceOrder(0, "", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 0, 0)
+_TAKE_PROFITS: Final = (OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT)
+_STOPS: Final = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
+_AT_ONCE: Final = (TimeInForce.IOC, TimeInForce.FOK)
+_NOBODY: Final = PlaceOrder(0, "", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 0, 0)
 """Whom the refusal of an empty list is addressed to."""
 
 

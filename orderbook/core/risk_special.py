@@ -4,6 +4,8 @@
 Both change nothing and name the first rule that the order breaks.
 """
 
+from typing import Final
+
 from orderbook.core.accounts import Account
 from orderbook.core.bands import outside_static_band
 from orderbook.core.book import Book
@@ -29,16 +31,16 @@ from orderbook.core.units import (
 )
 from orderbook.core.waiting import sets_off, trailing_stop_ticks
 
-_BUY = Side.BUY
-_LIMIT_TYPES = (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
+_BUY: Final = Side.BUY
+_LIMIT_TYPES: Final = (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
 """Those that may rest in the book, at once or later."""
-_STOP_TYPES = (
+_STOP_TYPES: Final = (
     OrderType.STOP_MARKET,
     OrderType.STOP_LIMIT,
     OrderType.TAKE_PROFIT_MARKET,
     OrderType.TAKE_PROFIT_LIMIT,
 )
-_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
+_AT_ONCE: Final = (TimeInForce.IOC, TimeInForce.FOK)
 
 
 def refuse_special(

@@ -6,6 +6,7 @@ original would; bytes that were damaged or made by another format raise ``Snapsh
 """
 
 import hashlib
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -42,7 +43,7 @@ from orderbook.core.units import (
     SelfTradePrevention,
 )
 
-FORMAT = "rialto-snapshot-2"
+FORMAT: Final = "rialto-snapshot-2"
 """Changes whenever the bytes of the same state would."""
 
 
@@ -258,7 +259,8 @@ def _engine(state: _State) -> Engine:
         engine.venue.ledger.supply[asset] = supply_minor
     accounts = engine.venue.registry.by_id
     for packed in state.accounts:
-        account = accounts[packed.account_id] = Account(packed.account_id, packed.status)
+        account = engine.venue.registry.open(packed.account_id)
+        account.status = packed.status
         for asset, available_minor, held_minor in packed.balances:
             account.balances[asset] = Balance(
                 account.account_id, asset, available_minor, held_minor

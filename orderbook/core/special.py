@@ -1,5 +1,7 @@
 """New orders with options: resolved, priced, and sent to the book or to wait for their stop."""
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from orderbook.core.accounts import Account
@@ -26,7 +28,7 @@ from orderbook.core.units import (
 from orderbook.core.venue import Venue
 from orderbook.core.waiting import start_trailing, trailing_stop_ticks
 
-EXECUTED_AS = {
+EXECUTED_AS: Final = {
     OrderType.LIMIT: OrderType.LIMIT,
     OrderType.MARKET: OrderType.MARKET,
     OrderType.STOP_MARKET: OrderType.MARKET,

@@ -5,6 +5,7 @@ or content.
 """
 
 import re
+from typing import Final
 
 from orderbook.core.units import (
     MAX_ASSET_LENGTH,
@@ -13,10 +14,10 @@ from orderbook.core.units import (
     MAX_SYMBOL_LENGTH,
 )
 
-_SYMBOL = re.compile(rf"[A-Z0-9][A-Z0-9-]{{0,{MAX_SYMBOL_LENGTH - 1}}}")
-_ASSET = re.compile(rf"[A-Z0-9][A-Z0-9-]{{0,{MAX_ASSET_LENGTH - 1}}}")
-_CLIENT_ORDER_ID = re.compile(rf"[A-Za-z0-9.:/_-]{{1,{MAX_CLIENT_ORDER_ID_LENGTH}}}")
-_REFERENCE = re.compile(
+_SYMBOL: Final = re.compile(rf"[A-Z0-9][A-Z0-9-]{{0,{MAX_SYMBOL_LENGTH - 1}}}")
+_ASSET: Final = re.compile(rf"[A-Z0-9][A-Z0-9-]{{0,{MAX_ASSET_LENGTH - 1}}}")
+_CLIENT_ORDER_ID: Final = re.compile(rf"[A-Za-z0-9.:/_-]{{1,{MAX_CLIENT_ORDER_ID_LENGTH}}}")
+_REFERENCE: Final = re.compile(
     rf"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{{0,{MAX_REFERENCE_LENGTH}}}"  # no controls or surrogates
 )
 

@@ -6,6 +6,7 @@ that is possible, so that a snapshot need not hold them.
 """
 
 from enum import IntEnum
+from typing import Final
 
 from sortedcontainers import SortedList
 
@@ -14,7 +15,7 @@ from orderbook.core.units import MAX_TIME_NS
 Key = int | str
 
 
-AT_ONCE_NS = 0
+AT_ONCE_NS: Final = 0
 """Due before anything else: the next command has to be an ``AdvanceTime``."""
 
 

@@ -11,6 +11,8 @@ One command does at most MAX_TRIGGERS steps of the agenda, and none after MAX_CO
 The rest goes on with ``AdvanceTime``, which is then due at once.
 """
 
+from typing import Final
+
 from orderbook.core.book import Book
 from orderbook.core.events import Event, OrderTriggered, StopMoved
 from orderbook.core.lifecycle import Lifecycle
@@ -30,7 +32,7 @@ from orderbook.core.units import (
 )
 from orderbook.core.venue import Venue
 
-_TRADING = InstrumentStatus.TRADING
+_TRADING: Final = InstrumentStatus.TRADING
 
 
 class Triggers:

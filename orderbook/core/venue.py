@@ -7,7 +7,7 @@ from orderbook.core.balances import Ledger
 from orderbook.core.book import Book
 from orderbook.core.order import Order, OrderList
 from orderbook.core.timers import Timers
-from orderbook.core.units import MAX_ID
+from orderbook.core.units import FEE_ACCOUNT_ID, MAX_ID
 
 
 class Venue:
@@ -20,6 +20,7 @@ class Venue:
         "end_trade_id",
         "epoch",
         "expiring",
+        "fee_account",
         "kill_switch",
         "ledger",
         "next_order_id",
@@ -45,6 +46,7 @@ class Venue:
         self.books: dict[str, Book] = {}
         self.registry = Accounts()
         self.accounts = self.registry.by_id
+        self.fee_account = self.accounts[FEE_ACCOUNT_ID]
         self.ledger = Ledger()
         self.timers = Timers()
         self.expiring: dict[int, Order] = {}

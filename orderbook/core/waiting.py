@@ -6,14 +6,16 @@ first. Trailing stops stand in them, too, and move as the price makes new extrem
 say which of them the next extreme moves, so that a trade that is none costs nothing.
 """
 
+from typing import Final
+
 from sortedcontainers import SortedList
 
 from orderbook.core.order import Order, Special
 from orderbook.core.units import MAX_PRICE_TICKS, OrderType, Side
 
-_BUY = Side.BUY
-_TAKE_PROFIT = (OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT)
-_TRAILING = OrderType.TRAILING_STOP
+_BUY: Final = Side.BUY
+_TAKE_PROFIT: Final = (OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT)
+_TRAILING: Final = OrderType.TRAILING_STOP
 
 
 def rises_to(side: Side, type: OrderType) -> bool:

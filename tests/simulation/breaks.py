@@ -16,7 +16,8 @@ from orderbook.core.cancels import Cancels
 from orderbook.core.entry import OrderEntry
 from orderbook.core.events import Event, Trade
 from orderbook.core.matching import Matcher
-from orderbook.core.order import Fill, Order
+from orderbook.core.order import Order
+from orderbook.core.plain import PlainWay
 from orderbook.core.timekeeper import Timekeeper
 from orderbook.core.timers import Key, TimerKind
 from orderbook.core.triggers import Triggers
@@ -150,8 +151,8 @@ def a_crossing_order_rests() -> Iterator[None]:
 def the_youngest_order_trades_first() -> Iterator[None]:
     append = BookSide.append
 
-    def jump_the_queue(side: BookSide, order: Order, key: int) -> None:
-        append(side, order, key)
+    def jump_the_queue(side: BookSide, order: Order) -> None:
+        append(side, order)
         level = order.level
         assert level is not None
         assert level.first is not None
@@ -163,22 +164,26 @@ def the_youngest_order_trades_first() -> Iterator[None]:
         level.first.preceding = order
         level.first = order
 
-    with patch.object(BookSide, "append", jump_the_queue):
+    with (
+        patch.object(BookSide, "append", jump_the_queue),
+        patch.object(PlainWay, "place", PlainWay._place_generally),
+    ):
         yield
 
 
 @_breaks("I7")
 def a_trade_prints_beside_the_makers_price() -> Iterator[None]:
-    settle = Matcher._settle
+    match = Matcher.match
 
-    def off_by_one(matcher: Matcher, taker: Order, fills: list[Fill], events: list[Event]) -> None:
-        settle(matcher, taker, fills, events)
-        trade = events[-1]
-        assert isinstance(trade, Trade)
-        fields = {name: getattr(trade, name) for name in trade.__struct_fields__}
-        events[-1] = Trade(**(fields | {"price_ticks": trade.price_ticks + 1}))
+    def off_by_one(matcher: Matcher, *arguments: Any) -> Any:
+        ended, events = match(matcher, *arguments), arguments[-1]
+        for place, event in enumerate(events):
+            if isinstance(event, Trade):
+                fields = {name: getattr(event, name) for name in event.__struct_fields__}
+                events[place] = Trade(**(fields | {"price_ticks": event.price_ticks + 1}))
+        return ended
 
-    with patch.object(Matcher, "_settle", off_by_one):
+    with patch.object(Matcher, "match", off_by_one):
         yield
 
 

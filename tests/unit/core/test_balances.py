@@ -11,13 +11,9 @@ from orderbook.core.events import BalanceChanged, Event
 Move = Callable[[Ledger, Balance, Balance], object]
 
 TOO_MUCH: dict[str, Move] = {
-    "an order's event holds": lambda ledger, one, other: one.hold(6),
-    "a cancel's event releases": lambda ledger, one, other: one.release(4),
     "hold": lambda ledger, one, other: ledger.hold(one, 6),
     "release": lambda ledger, one, other: ledger.release(one, 4),
     "debit": lambda ledger, one, other: ledger.debit(one, 6),
-    "swap": lambda ledger, one, other: ledger.swap(one, other, 6, 1),
-    "swap of what is held": lambda ledger, one, other: ledger.swap_held(one, other, 4, 1),
 }
 
 
@@ -41,8 +37,11 @@ def test_changes_are_told_once_each_by_account_then_asset() -> None:
     first = Balance(2, "USDT")
     ledger.hold(one, 5)
     ledger.release(one, 1)
-    ledger.swap_held(one, first, 7, 7)
-    ledger.swap(first, other, 2, 9)
+    ledger.release(one, 7)
+    ledger.debit(one, 7)
+    ledger.credit(first, 7)
+    ledger.debit(first, 2)
+    ledger.credit(other, 9)
     ledger.debit(other, 1)
     events: list[Event] = []
     ledger.drain_changes(events)
@@ -53,3 +52,56 @@ def test_changes_are_told_once_each_by_account_then_asset() -> None:
     ]
     ledger.drain_changes(events)
     assert len(events) == 3
+
+
+def traded(ledger: Ledger) -> tuple[Balance, Balance, Balance]:
+    """Account 2 traded BTC for USDT with account 7."""
+    ledger.trade_in(("BTC", "USDT"))
+    base, quote, other = Balance(7, "BTC", 5), Balance(7, "USDT", 3, 1), Balance(2, "BTC", 8)
+    ledger.traders[7] = {"BTC": base, "USDT": quote, "ETH": Balance(7, "ETH", 4)}
+    ledger.traders[2] = {"BTC": other, "USDT": Balance(2, "USDT", 6)}
+    return base, quote, other
+
+
+TRADERS_CHANGES = [
+    BalanceChanged(2, "BTC", 8, 0),
+    BalanceChanged(2, "USDT", 6, 0),
+    BalanceChanged(7, "BTC", 5, 0),
+    BalanceChanged(7, "USDT", 3, 1),
+]
+
+
+def test_both_assets_of_each_trader_are_told_and_no_other() -> None:
+    ledger, events = Ledger(), list[Event]()
+    traded(ledger)
+    ledger.drain_changes(events)
+    assert events == TRADERS_CHANGES
+    ledger.drain_changes(events)
+    assert events == TRADERS_CHANGES
+
+
+def test_traders_and_what_else_changed_are_told_once_each_in_one_order() -> None:
+    ledger, events = Ledger(), list[Event]()
+    base, _, other = traded(ledger)
+    ledger.credit(base, 1)
+    ledger.debit(other, 8)
+    ledger.credit(Balance(3, "ETH"), 9)
+    ledger.drain_changes(events)
+    assert events == [
+        BalanceChanged(2, "BTC", 0, 0),
+        TRADERS_CHANGES[1],
+        BalanceChanged(3, "ETH", 9, 0),
+        BalanceChanged(7, "BTC", 6, 0),
+        TRADERS_CHANGES[3],
+    ]
+    assert not ledger.touched
+    assert not ledger.traders
+
+
+def test_traders_of_two_books_are_told_in_one_order() -> None:
+    ledger, events = Ledger(), list[Event]()
+    traded(ledger)
+    ledger.trade_in(("ETH", "USDT"))
+    ledger.traders[2] = {"ETH": Balance(2, "ETH", 1), "USDT": Balance(2, "USDT", 6)}
+    ledger.drain_changes(events)
+    assert events == [TRADERS_CHANGES[0], BalanceChanged(2, "ETH", 1, 0), *TRADERS_CHANGES[1:]]

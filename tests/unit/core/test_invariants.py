@@ -7,6 +7,7 @@ import pytest
 from orderbook.core import invariants
 from orderbook.core.accounts import Account
 from orderbook.core.balances import Balance
+from orderbook.core.commands import CancelOrder
 from orderbook.core.engine import Engine
 from orderbook.core.errors import EngineStopped, InvariantBroken
 from orderbook.core.invariants import check
@@ -28,7 +29,7 @@ def busy_engine() -> Engine:
 
 
 def best_bid(engine: Engine):  # type: ignore[no-untyped-def]
-    return engine.books[SYMBOL].bids.levels[-99]
+    return engine.books[SYMBOL].bids.levels[99]
 
 
 def make_money(engine: Engine) -> None:
@@ -90,7 +91,7 @@ def wrong_count(engine: Engine) -> None:
 
 
 def empty_level(engine: Engine) -> None:
-    engine.books[SYMBOL].bids.add_level(-50)
+    engine.books[SYMBOL].bids.add_level(50)
 
 
 def unsorted_prices(engine: Engine) -> None:
@@ -98,7 +99,7 @@ def unsorted_prices(engine: Engine) -> None:
 
 
 def wrong_best(engine: Engine) -> None:
-    engine.books[SYMBOL].bids.best = engine.books[SYMBOL].bids.levels[-98]
+    engine.books[SYMBOL].bids.best = engine.books[SYMBOL].bids.levels[98]
 
 
 def jump_the_queue(engine: Engine) -> None:
@@ -140,6 +141,10 @@ def anothers_order(engine: Engine) -> None:
     order.account = Account(ALICE)
 
 
+def wrong_cost(engine: Engine) -> None:
+    best_bid(engine).lot_notional_minor += 1
+
+
 def forget_client_order_id(engine: Engine) -> None:
     del engine.accounts[ALICE].client_order_ids["a"]
 
@@ -169,6 +174,7 @@ BROKEN: list[tuple[str, Damage]] = [
     ("I7", wrong_price),
     ("levels", wrong_quantity),
     ("levels", wrong_count),
+    ("levels", wrong_cost),
     ("levels", empty_level),
     ("levels", unsorted_prices),
     ("levels", wrong_best),
@@ -217,8 +223,10 @@ def drain_available(engine: Engine) -> None:
 
 
 def overpriced_maker(engine: Engine) -> None:
-    """The maker of order 4 costs more than the taker was asked to have."""
-    engine.accounts[BOB].orders[4].price_ticks = 10**12
+    """What the maker of order 4 sells costs more than the taker was asked to have."""
+    level = engine.accounts[BOB].orders[4].level
+    assert level is not None
+    level.lot_notional_minor = 10**12
 
 
 def misplace_best_bid(engine: Engine) -> None:
@@ -230,6 +238,7 @@ def misplace_best_bid(engine: Engine) -> None:
     ("invariant", "damage", "command"),
     [
         ("I2", drain_available, limit(BOB, SELL, 99, 5)),
+        ("I2", drain_available, CancelOrder(ALICE, 1)),
         ("I2", overpriced_maker, limit(ALICE, BUY, 101, 5)),
         ("I6", misplace_best_bid, limit(BOB, SELL, 99, 20)),
     ],

@@ -272,3 +272,14 @@ def test_no_account_trades_with_itself_while_a_rule_holds(rule: SelfTradePrevent
                 assert event.maker_account_id != event.taker_account_id
     assert prevented
     assert trades
+
+
+@pytest.mark.parametrize("rule", [NEWEST, OLDEST])
+def test_a_price_at_which_orders_only_met_is_not_the_last_price(
+    rule: SelfTradePrevention,
+) -> None:
+    venue = Venue()
+    venue.limit(BOB, SELL, 101, 1)
+    venue.limit(ALICE, SELL, 102, 1)
+    venue.do(order(ALICE, BUY, 103, 5, rule))
+    assert venue.engine.books[SYMBOL].last_ticks == 101
