@@ -73,7 +73,7 @@ class Matcher:
         ended: CancelReason | None = None
         paid_minor = received_minor = taker_fees_minor = maker_fees_minor = rebate_minor = 0
         wanted_lots, last_ticks = taker.remaining_lots, book.last_ticks
-        while level is not None and level.key <= limit_key and wanted_lots and ended is None:
+        while wanted_lots and ended is None and level is not None and level.key <= limit_key:
             price_ticks, maker = level.price_ticks, level.first
             while maker is not None and wanted_lots:
                 payee = maker.account
@@ -152,44 +152,32 @@ class Matcher:
                     other.vacate(level)
             level = other.best
         taker.remaining_lots = wanted_lots
-        if trade_id != first_trade_id:
-            venue.next_trade_id = trade_id
-            book.last_ticks = last_ticks
-            self._settle(taker, paid_minor, received_minor, taker_fees_minor, maker_fees_minor)
-            if book.waiting is not None:
-                venue.traded_books.append(book)
-        return ended
-
-    def _settle(
-        self,
-        taker: Order,
-        paid_minor: int,
-        received_minor: int,
-        taker_fees_minor: int,
-        maker_fees_minor: int,
-    ) -> None:
-        """Moves the taker's money, and the venue's fees."""
-        ledger, fee_account = self._venue.ledger, self._venue.fee_account
-        book, account, funds = taker.book, taker.account, taker.funds
-        received = book.base if taker.side is _BUY else book.quote
+        if trade_id == first_trade_id:
+            return ended
+        venue.next_trade_id = trade_id
+        book.last_ticks = last_ticks
+        if book.waiting is not None:
+            venue.traded_books.append(book)
+        # The taker's money, and the venue's fees.
+        received = book.base if side is _BUY else book.quote
+        funds, income = taker.funds, account.balances.get(received) or account.balance(received)
         available_minor = funds.available_minor - paid_minor
         if available_minor < 0:
             raise negative(funds, "available", available_minor)
         funds.available_minor = available_minor
-        income = account.balances.get(received) or account.balance(received)
         income.available_minor += received_minor - taker_fees_minor
-        ledger.traders[account.account_id] = account.balances
-        if taker_fees_minor and maker_fees_minor:
-            balances = fee_account.balances
-            if received in balances and funds.asset in balances:
-                balances[received].available_minor += taker_fees_minor
-                balances[funds.asset].available_minor += maker_fees_minor
-                ledger.traders[FEE_ACCOUNT_ID] = balances
-                return
-        if taker_fees_minor:
-            ledger.credit(fee_account.balance(received), taker_fees_minor)
-        if maker_fees_minor:
-            ledger.credit(fee_account.balance(funds.asset), maker_fees_minor)
+        traders[account.account_id] = account.balances
+        fees = venue.fee_account.balances
+        if taker_fees_minor and maker_fees_minor and received in fees and paid in fees:
+            fees[received].available_minor += taker_fees_minor
+            fees[paid].available_minor += maker_fees_minor
+            traders[FEE_ACCOUNT_ID] = fees
+        else:
+            if taker_fees_minor:
+                ledger.credit(venue.fee_account.balance(received), taker_fees_minor)
+            if maker_fees_minor:
+                ledger.credit(venue.fee_account.balance(paid), maker_fees_minor)
+        return ended
 
     def _reduce_special(
         self, maker: Order, special: Special, lots: int, trade: Trade, events: list[Event]

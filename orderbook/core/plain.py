@@ -156,7 +156,8 @@ class PlainWay:
             order.priority = 0
             events: list[Event] = [accepted]
             ended = self._matcher.match(order, price_ticks, account.self_trade, events)
-            self._entry.conclude(order, _LIMIT, time_in_force, ended, events)
+            if ended is not None or order.remaining_lots or client_order_id:
+                self._entry.conclude(order, _LIMIT, time_in_force, ended, events)
             self._finish(events)
             return events
         else:
