@@ -10,10 +10,14 @@ import threading
 from typing import IO, Any
 
 from celery.beat import EmbeddedService
+from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connections
 
 from config.celery import app as celery_app
+from orderbook.gateway.bridge.address import socket_path
+from orderbook.gateway.bridge.joining import LAYERS
+from orderbook.gateway.bridge.server import BridgeServer
 from orderbook.gateway.gateway import Gateway
 from orderbook.worker.engine_worker import EngineWorker
 from orderbook.worker.projector import Projector
@@ -119,6 +123,17 @@ class EmbeddedVenue:
         logger.critical("the engine stopped; the venue stops with it", exc_info=error)
         EmbeddedVenue.failed = True
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def open_bridge() -> BridgeServer:
+    """Lets commands beside this venue reach its engine. Without a socket the venue runs all the
+    same. Call it once the gateway is set, and with the lock held."""
+    bridge = BridgeServer(socket_path(), {name: get_channel_layer(name) for name in LAYERS})
+    try:
+        await bridge.start()
+    except OSError as error:
+        logger.warning("commands beside this venue cannot reach it: %s", error)
+    return bridge
 
 
 def take_lock() -> IO[str]:

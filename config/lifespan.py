@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from config.embedded import AlreadyRunning, EmbeddedVenue
+from config.embedded import AlreadyRunning, EmbeddedVenue, open_bridge
 from market.feeds.serving.hub import get_feed_hub
 from market.replica import get_market_hub
 from orderbook import garbage
@@ -68,5 +68,7 @@ class Lifespan:
 
         if venue is not None:
             await venue.start_followers()
+            bridge = await open_bridge()
+            running.push_async_callback(bridge.stop)
         garbage.settle()
         logger.info("up after %.1f s", time.perf_counter() - started)

@@ -14,6 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import msgspec
@@ -32,6 +33,7 @@ from orderbook.core.events import (
 )
 from orderbook.errors import CommandRefused, EngineUnavailable, OutcomeUnknown
 from orderbook.event_loop import result_from_loop
+from orderbook.gateway.bridge.joining import joined_venue
 from orderbook.gateway.command_trace import note_commands
 from orderbook.gateway.parts import Batch, Part, all_answers, encode_envelopes, first_parts
 from orderbook.gateway.pending_queries import QUERY_TIMEOUT_S, PendingQueries, query_message
@@ -61,6 +63,8 @@ TICK_S = 0.05
 RECONNECT_S = 0.2
 SEND_TIMEOUT_S = 2.0
 """How long a send may take; a queue that takes longer counts as one that cannot be reached."""
+TOLD_S = 1.0
+"""How long it may take to tell every caller that the venue has ended."""
 
 
 REFUSALS = (OrderRejected, CancelRejected, AmendRejected, BatchRejected, CommandRejected)
@@ -119,6 +123,7 @@ class Gateway:
             self._give_up(part)
         self._unsent.clear()
         self._sent.clear()
+        self._queries.give_up()
 
     # -- what callers use ---------------------------------------------------------------------
 
@@ -144,10 +149,13 @@ class Gateway:
         return all_answers(answered)
 
     def _check_room(self, commands: int) -> None:
-        if self._stopped:
-            raise EngineUnavailable("The venue is stopping.")
+        self._check_open()
         if len(self._part_of) + commands > MAX_WAITING:
             raise EngineUnavailable("Too many commands are waiting for the engine. Try again.")
+
+    def _check_open(self) -> None:
+        if self._stopped:
+            raise EngineUnavailable("The venue is stopping.")
 
     def _part(self, commands: Sequence[Command]) -> Part:
         loop = asyncio.get_running_loop()
@@ -177,6 +185,7 @@ class Gateway:
     async def query(self, query: Query, *, timeout_s: float = QUERY_TIMEOUT_S) -> QueryResult:
         """What the engine's memory says. Raises EngineUnavailable, or LookupError where the
         engine knows no such thing."""
+        self._check_open()
         return await self._queries.ask(query, self._new_id(), self.reply_channel, timeout_s)
 
     def query_blocking(self, query: Query, *, timeout_s: float = QUERY_TIMEOUT_S) -> QueryResult:
@@ -373,27 +382,32 @@ def set_gateway(gateway: Gateway | None) -> None:
 def get_gateway() -> Gateway:
     """The process's gateway. Outside a server (commands, Celery) it gets a thread of its own.
 
-    Raises EngineUnavailable in embedded mode outside the venue's process: the engine's queue is in
-    that process's memory.
+    Raises EngineUnavailable outside the venue's process where no embedded venue can be joined.
     """
     with _gateway_lock:
         if _gateway is None:
-            if settings.VENUE_MODE == "embedded":
-                raise EngineUnavailable(
-                    "The embedded venue's engine can be reached only in the venue's own process."
-                )
             set_gateway(_start_in_thread())
         assert _gateway is not None
         return _gateway
 
 
 def _start_in_thread() -> Gateway:
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="gateway", daemon=True).start()
+    """Ends with the embedded venue that it joined; the next ``get_gateway`` looks for one again."""
+    started: Future[Gateway] = Future()
 
-    async def start() -> Gateway:
-        gateway = Gateway()
-        await gateway.start()
-        return gateway
+    async def serve() -> None:
+        try:
+            async with joined_venue() as venue:
+                gateway = Gateway()
+                await gateway.start()
+                started.set_result(gateway)
+                await venue.wait_until_lost()
+                set_gateway(None)
+                await gateway.stop()
+                if waiting := asyncio.all_tasks() - {asyncio.current_task()}:
+                    await asyncio.wait(waiting, timeout=TOLD_S)
+        except Exception as error:
+            started.set_exception(error)
 
-    return asyncio.run_coroutine_threadsafe(start(), loop).result()
+    threading.Thread(target=asyncio.run, args=(serve(),), name="gateway", daemon=True).start()
+    return started.result()

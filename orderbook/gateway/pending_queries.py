@@ -50,6 +50,8 @@ class PendingQueries:
                         result: QueryResult = await asyncio.shield(future)
                 except TimeoutError:
                     continue
+                except EngineUnavailable:
+                    raise
                 except Exception as error:
                     logger.warning("query not sent: %s", error)
                     await asyncio.sleep(min(left, RETRY_SEND_S))
@@ -66,3 +68,9 @@ class PendingQueries:
         future = self._futures.get(message["id"])
         if future is not None and not future.done():
             future.set_result(decode_query_result(message["result"]))
+
+    def give_up(self) -> None:
+        """Tells everybody who waits that there will be no answer."""
+        for future in self._futures.values():
+            if not future.done():
+                future.set_exception(EngineUnavailable("The venue is stopping."))

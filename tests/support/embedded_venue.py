@@ -44,6 +44,17 @@ class EmbeddedVenue:
         }
         self.process: subprocess.Popen[bytes] | None = None
 
+    def begin(self, *arguments: str) -> "subprocess.Popen[str]":
+        """A management command on this venue's data that is not waited for."""
+        return subprocess.Popen(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A management command on this venue's data."""
         return subprocess.run(

@@ -22,9 +22,9 @@ EXIT_FAILED = 2
 class Command(BaseCommand):
     help = (
         "Compares wallets, ledger, engine balances and deposits less withdrawals at one sequence. "
-        "The embedded venue's engine lives in the venue's own process, so there the balances come "
-        "from a replay of the journal; elsewhere from the running engine. Exit code 0: everything "
-        "agrees; 1: something differs; 2: nothing could be compared."
+        "The balances come from the running engine; in embedded mode, where it may not run, from a "
+        "replay of the journal unless --source says otherwise. Exit code 0: everything agrees; "
+        "1: something differs; 2: nothing could be compared."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -4,8 +4,12 @@ from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import DatabaseError
+
+_NO_TABLE = "no such table"
+"""What SQLite says of a database that no venue has used yet."""
 
 
 def address(text: str, *, least_port: int = 1) -> tuple[str, int]:
@@ -23,4 +27,6 @@ def database_told() -> Iterator[None]:
         yield
     except DatabaseError as error:
         message = f"The venue's database cannot be used: {error}"
+        if _NO_TABLE in message:
+            message += f". Start the venue in {settings.DATA_DIR} first."
         raise CommandError(message, returncode=2) from error

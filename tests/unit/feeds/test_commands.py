@@ -88,7 +88,7 @@ def test_a_report_that_cannot_be_written_is_told_before_anything_is_played(
     def play(*_: object) -> None:
         raise AssertionError("nothing is to be played")
 
-    monkeypatch.setattr("market.feeds.management.commands.replay_market._embedded", play)
+    monkeypatch.setattr("market.feeds.management.commands.replay_market._play", play)
     monkeypatch.chdir(recording.parent)
     with pytest.raises(CommandError, match="--report") as caught:
         call_command("replay_market", str(recording), "--report", place)

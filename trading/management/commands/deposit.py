@@ -7,14 +7,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
 from accounts.services import adjust_balance
+from market.feeds.management.mistakes import database_told
 from orderbook.errors import VenueError
 from trading.operators import shell_operator
 
 
 class Command(BaseCommand):
     help = (
-        "Deposits AMOUNT of ASSET for USER through the running engine. Full mode only: an embedded "
-        "venue's engine can be reached from its admin site."
+        "Deposits AMOUNT of ASSET for USER at the running venue; an embedded one is that in the "
+        "same DATA_DIR."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--operator", help="user name of who does this; default: the shell's")
 
+    @database_told()
     def handle(self, *args: Any, **options: Any) -> None:
         if options["amount"].startswith("-"):
             raise CommandError("A deposit is more than zero.")

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
+from market.feeds.management.mistakes import database_told
 from market.services import Rules, Units, add_instrument
 from orderbook.core.units import InstrumentStatus
 from orderbook.errors import VenueError
@@ -13,9 +14,9 @@ from trading.operators import shell_operator
 
 class Command(BaseCommand):
     help = (
-        "Defines a new instrument through the running engine, and its assets where they are new. "
-        "Its sizes are fixed from then on; fees and limits can be changed in the admin site. Full "
-        "mode only: an embedded venue's engine can be reached from its admin site."
+        "Defines a new instrument at the running venue (an embedded one is that in the same "
+        "DATA_DIR), and its assets where they are new. Its sizes are fixed from then on; fees and "
+        "limits can be changed in the admin site."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,6 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--max-quantity", default="1000000000", help="largest order, in base")
         parser.add_argument("--operator", help="user name of who does this; default: the shell's")
 
+    @database_told()
     def handle(self, *args: Any, **options: Any) -> None:
         units = Units(**{name: options[name] for name in Units._fields})
         rules = Rules(

@@ -7,21 +7,19 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from orderbook.errors import VenueError
+from orderbook.gateway.bridge.joining import joined_venue
 from orderbook.gateway.gateway import Gateway, set_gateway
 from trading.demo import DEMO_USERNAMES, load_demo
 
 
 class Command(BaseCommand):
     help = (
-        "Loads the demo venue through the running engine. Full mode only; an embedded venue loads "
-        "it by itself at its first start. Needs DEMO_PASSWORD."
+        "Loads the demo venue at the running venue; an embedded one, which is that in the same "
+        "DATA_DIR, loads it by itself at its first start unless LOAD_DEMO=0. Full mode needs "
+        "DEMO_PASSWORD."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from django.conf import settings
-
-        if settings.VENUE_MODE == "embedded":
-            raise CommandError("An embedded venue loads its demo by itself when it starts.")
         try:
             asyncio.run(_load())
         except (VenueError, ImproperlyConfigured) as error:
@@ -30,11 +28,12 @@ class Command(BaseCommand):
 
 
 async def _load() -> None:
-    gateway = Gateway()
-    await gateway.start()
-    set_gateway(gateway)
-    try:
-        await load_demo(gateway)
-    finally:
-        set_gateway(None)
-        await gateway.stop()
+    async with joined_venue() as venue:
+        gateway = Gateway()
+        await gateway.start()
+        set_gateway(gateway)
+        try:
+            await venue.while_it_runs(load_demo(gateway))
+        finally:
+            set_gateway(None)
+            await gateway.stop()

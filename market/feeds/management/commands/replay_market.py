@@ -24,6 +24,7 @@ from market.feeds.management.mistakes import database_told
 from market.feeds.own.replaying.running import Replay, Wish
 from orderbook import garbage
 from orderbook.errors import VenueError
+from orderbook.gateway.bridge.joining import NoVenueRuns, joined_venue
 from orderbook.gateway.feed import Feed, get_feed, set_feed
 from orderbook.gateway.gateway import Gateway, get_gateway, set_gateway
 from orderbook.journal import JournalDamaged
@@ -39,9 +40,10 @@ class Command(BaseCommand):
     help = (
         "Plays the market-by-order records of a DBN file as orders of simulated participants, at "
         "their recorded times, and compares the engine's fills with the recorded ones. Lists the "
-        "instrument where the venue has none of this name. In full mode it plays at the running "
-        "venue. An embedded venue is one process: there this command runs the venue itself, pages "
-        "and API included (PORT, HOST, DATA_DIR), and closes it after the replay unless --stay."
+        "instrument where the venue has none of this name. It plays at the venue that runs; in "
+        "embedded mode that is the one in the same DATA_DIR. Where none runs there, this command "
+        "runs the embedded venue itself, pages and API included (PORT, HOST, DATA_DIR), and closes "
+        "it after the replay unless --stay."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -61,7 +63,9 @@ class Command(BaseCommand):
             "--fund", action="append", default=[], metavar="USER",
             help="give this user money and units of the instrument to take part with; repeatable",
         )  # fmt: skip
-        parser.add_argument("--stay", action="store_true", help="embedded: keep the venue open")
+        parser.add_argument(
+            "--stay", action="store_true", help="keep the venue open that this command runs"
+        )
         parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"))
         parser.add_argument("--port", type=port_number, default=os.environ.get("PORT") or "8000")
         parser.add_argument("--progress", action="store_true", help="show it without a terminal")
@@ -74,7 +78,6 @@ class Command(BaseCommand):
         names = ("symbol", "instrument", "speed", "until", "clear_at_end")
         chosen = {name: options[name] for name in names}
         wish = Wish(options["file"], **chosen, traders=tuple(options["fund"]))
-        embedded = settings.VENUE_MODE == "embedded"
         shown = (sys.stderr.isatty() or options["progress"]) and not options["json"]
         with Progress(console=Console(stderr=True), disable=not shown) as progress:
             task = progress.add_task(f"replaying {wish.path.name}", total=None)
@@ -83,9 +86,7 @@ class Command(BaseCommand):
                 progress.update(task, completed=done, total=total)
 
             try:
-                result = (
-                    _embedded(wish, show, options) if embedded else asyncio.run(_full(wish, show))
-                )
+                result = _play(wish, show, options)
             except _FAILURES as error:
                 raise CommandError(str(error), returncode=2) from error
         if options["report"]:
@@ -115,25 +116,33 @@ def _speed(text: str) -> float:
     return speed
 
 
-async def _full(wish: Wish, show: Callable[[int, int], None]) -> dict[str, Any]:
-    """At a venue whose engine is a process of its own."""
-    gateway, feed, replay = Gateway(), Feed(), Replay(wish)
-    await gateway.start()
-    set_gateway(gateway)
-    set_feed(feed)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, replay.stop)
+def _play(wish: Wish, show: Callable[[int, int], None], options: dict[str, Any]) -> dict[str, Any]:
     try:
-        await feed.start()
-        garbage.settle()
-        return await replay.run(gateway, feed, show)
-    finally:
-        await feed.stop()
-        await gateway.stop()
+        return asyncio.run(_at_running_venue(wish, show))
+    except NoVenueRuns:
+        return _run_venue(wish, show, options)
 
 
-def _embedded(
+async def _at_running_venue(wish: Wish, show: Callable[[int, int], None]) -> dict[str, Any]:
+    """At a venue whose engine is a process of its own. Raises NoVenueRuns, or VenueEnded."""
+    async with joined_venue() as venue:
+        gateway, feed, replay = Gateway(), Feed(), Replay(wish)
+        await gateway.start()
+        set_gateway(gateway)
+        set_feed(feed)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, replay.stop)
+        try:
+            await feed.start()
+            garbage.settle()
+            return await venue.while_it_runs(replay.run(gateway, feed, show))
+        finally:
+            await feed.stop()
+            await gateway.stop()
+
+
+def _run_venue(
     wish: Wish, show: Callable[[int, int], None], options: dict[str, Any]
 ) -> dict[str, Any]:
     """Runs the whole venue in this process and plays in it."""
@@ -142,7 +151,10 @@ def _embedded(
     try:
         take_lock().close()
     except AlreadyRunning as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(
+            f"The venue in {settings.DATA_DIR} does not answer. One that is starting does so in a "
+            "moment; its log says what else is wrong."
+        ) from error
     if not wish.path.exists():
         raise ValueError(f"There is no file {wish.path}.")
     for database in settings.DATABASES:
