@@ -95,10 +95,11 @@ class Batches:
         done: list[Event] = []
         counts: list[int] = []
         for command in batch.commands:
-            before = len(done)
-            self._handlers[type(command)](command, done)
-            self._follow_up(done)
-            counts.append(len(done) - before)
+            own: list[Event] = []
+            self._handlers[type(command)](command, own)
+            self._follow_up(own)
+            counts.append(len(own))
+            done += own
         events.append(BatchExecuted(batch.account_id, tuple(counts)))
         events += done
 
