@@ -99,21 +99,24 @@ class Story:
             return None
         facts = self._text.price_facts("last_price", event.last_ticks)
         text = f"A last price of {self._text.price(event.last_ticks)} set it off"
-        trade = self._trade_before(event)
+        trade = self._trade_at(event.last_ticks, event)
         if trade is not None:
             facts |= {"trade_id": trade.trade_id}
             text += f", made by trade {trade.trade_id}"
         return "triggered", f"{text}; it went to the book.", facts
 
-    def _trade_before(self, event: Event) -> Trade | None:
-        """The trade of the same command that came before the event, in the order's instrument."""
+    def _trade_at(self, price_ticks: int, event: Event) -> Trade | None:
+        """The trade of the same command, in the order's instrument, that made this the last price
+        before the event: the first one of the last that were made at it in a row."""
         assert self._command is not None
-        found = None
+        found, last_ticks = None, 0
         for one in self._command.events:
             if one is event:
                 break
             if isinstance(one, Trade) and one.symbol == self.order.symbol:
-                found = one
+                if one.price_ticks == price_ticks != last_ticks:
+                    found = one
+                last_ticks = one.price_ticks
         return found
 
     def traded(self, event: Trade) -> Told | None:

@@ -177,6 +177,20 @@ def test_a_stop_names_the_trade_that_set_it_off(venue: Venue) -> None:
     assert kinds(told)[-2:] == ["triggered", "now"]
 
 
+def test_a_stop_names_the_trade_of_a_sweep_that_set_it_off(venue: Venue) -> None:
+    venue.execute(buy(BOB, 250_000, 1_000))
+    venue.execute(sell(BOB, 250_000, 1_000))
+    options = OrderOptions(stop_ticks=245_000)
+    venue.execute(sell(ALICE, 260_000, 5_000, type=OrderType.STOP_LIMIT, options=options))
+    for price_ticks in (249_000, 244_000, 244_000, 230_000):
+        venue.execute(buy(BOB, price_ticks, 1_000))
+    swept = [
+        one for one in venue.execute(sell(BOB, 230_000, 4_000)).events if isinstance(one, Trade)
+    ]
+    facts = step(explain_order(3), "triggered").facts
+    assert (facts["trade_id"], facts["last_price_ticks"]) == (swept[1].trade_id, 244_000)
+
+
 def test_an_amend_tells_what_became_of_the_place(venue: Venue) -> None:
     venue.execute(buy(ALICE, 250_000, 5_000))
     venue.execute(AmendOrder(ALICE, 1, quantity_lots=4_000))
