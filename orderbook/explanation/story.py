@@ -40,8 +40,10 @@ class Story:
     def __init__(self, accepted: OrderAccepted, text: Amounts) -> None:
         self.order = accepted
         self.steps: list[Step] = []
+        self.price_ticks = accepted.price_ticks
         self.quantity_lots = accepted.quantity_lots
         self.filled_lots = 0
+        self.is_armed = self.is_set_off = False
         self.canceled: CancelReason | None = None
         self.busted = 0
         self._text = text
@@ -83,6 +85,7 @@ class Story:
     def armed(self, event: OrderArmed) -> Told | None:
         if not self._is_mine(event.order_id):
             return None
+        self.is_armed = True
         self.quantity_lots = event.quantity_lots
         quantity = self._text.quantity(event.quantity_lots)
         text = f"The bracket's entry was done; this exit became active for {quantity}."
@@ -97,6 +100,7 @@ class Story:
     def triggered(self, event: OrderTriggered) -> Told | None:
         if not self._is_mine(event.order_id):
             return None
+        self.is_set_off = True
         facts = self._text.price_facts("last_price", event.last_ticks)
         text = f"A last price of {self._text.price(event.last_ticks)} set it off"
         trade = self._trade_at(event.last_ticks, event)
@@ -188,7 +192,7 @@ class Story:
     def amended(self, event: OrderAmended) -> Told | None:
         if not self._is_mine(event.order_id):
             return None
-        self.quantity_lots = event.quantity_lots
+        self.price_ticks, self.quantity_lots = event.price_ticks, event.quantity_lots
         text = self._text
         facts = {
             **text.price_facts("price", event.price_ticks),
