@@ -9,6 +9,9 @@ them: brackets whose entry is done arm their exits, which stands before everythi
 orders that were set off go to their books. What that sets off goes to the agenda's end. So nothing
 recurses.
 
+A market order cannot wait in a book. One whose turn comes after an order before it began a
+volatility auction waits for its stop price again, and is looked at as trading begins.
+
 One command does at most MAX_TRIGGERS steps of the agenda, and none after MAX_COMMAND_TRADES trades.
 The rest goes on with ``AdvanceTime``, which is then due at once.
 """
@@ -17,7 +20,7 @@ from orderbook.core.book import Book
 from orderbook.core.events import Event, OrderTriggered, StopMoved, Trade
 from orderbook.core.lifecycle import Lifecycle
 from orderbook.core.liquidity import passed_over, walk
-from orderbook.core.lists import Lists
+from orderbook.core.lists import Lists, order_armed
 from orderbook.core.matching import market_limit_ticks
 from orderbook.core.order import Order, OrderList, Special, Stage
 from orderbook.core.special import EXECUTED_AS, SpecialEntry
@@ -144,6 +147,12 @@ class Triggers:
         orders until it is done."""
         special = order.special
         assert special is not None
+        if (
+            order.book.instrument.status is not _TRADING
+            and EXECUTED_AS[special.type] is OrderType.MARKET
+        ):
+            self._wait_again(order, special, events)
+            return
         held_minor = order.held_minor()
         if held_minor:
             self._venue.ledger.release(order.funds, held_minor)
@@ -156,11 +165,16 @@ class Triggers:
         if order.level is None:
             del order.account.orders[order.order_id]
 
+    def _wait_again(self, order: Order, special: Special, events: list[Event]) -> None:
+        special.stage = Stage.WAITING
+        order.book.waiting_orders().add(order)
+        events.append(order_armed(order))
+
 
 def _refuse(order: Order, special: Special) -> CancelReason | None:
     """Why what has become a market order cannot trade at all."""
     book, side = order.book, order.side
-    if EXECUTED_AS[special.type] is OrderType.LIMIT or book.instrument.status is not _TRADING:
+    if EXECUTED_AS[special.type] is OrderType.LIMIT:
         return None
     limit_ticks = order.price_ticks or market_limit_ticks(side)
     rule = special.options.self_trade

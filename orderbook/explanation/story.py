@@ -85,6 +85,10 @@ class Story:
     def armed(self, event: OrderArmed) -> Told | None:
         if not self._is_mine(event.order_id):
             return None
+        if self.is_set_off:
+            self.is_set_off = False
+            text = "An auction began before its turn came; it waits for its stop price again."
+            return "waits_again", text, {}
         self.is_armed = True
         self.quantity_lots = event.quantity_lots
         quantity = self._text.quantity(event.quantity_lots)

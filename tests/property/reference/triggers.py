@@ -1,6 +1,6 @@
 """What follows from a command: groups settle, stops are set off, trailing stops move."""
 
-from orderbook.core.events import OrderTriggered, StopMoved, Trade
+from orderbook.core.events import OrderArmed, OrderTriggered, StopMoved, Trade
 from orderbook.core.units import CancelReason, OrderType, Side
 from tests.property.reference.entry import LIMITS, goes_off
 from tests.property.reference.lists import Lists
@@ -105,6 +105,10 @@ class Triggers(Lists):
                 self.let_go(order.group, order)
 
     def send_set_off(self, order: Order) -> None:
+        if order.type not in LIMITS and self.markets[order.symbol].status is not TRADING:
+            order.stage = Stage.WAITING
+            self.events.append(OrderArmed(order.id, order.account, order.symbol, order.quantity))
+            return
         self.involved.add(self.funds(order))
         order.stage = Stage.TAKING
         reason = self.refuse_set_off(order)
@@ -115,7 +119,7 @@ class Triggers(Lists):
 
     def refuse_set_off(self, order: Order) -> CancelReason | None:
         """Why what has become a market order cannot trade at all."""
-        if order.type in LIMITS or self.markets[order.symbol].status is not TRADING:
+        if order.type in LIMITS:
             return None
         lots, cost = self.walk(
             order.symbol, order.side, order.price, order.left, order.account, self.rule_of(order)

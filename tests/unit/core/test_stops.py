@@ -393,7 +393,7 @@ class TestTime:
         assert event.reason is R.INVALID_TIME_IN_FORCE
 
 
-def test_a_stop_that_is_set_off_into_an_auction_rests_or_is_canceled() -> None:
+def test_a_stop_that_is_set_off_into_an_auction_rests_or_waits_again() -> None:
     """One of them would trade beyond the band and starts the auction; the others meet it."""
     venue = traded_venue()
     venue.do(instrument(dynamic_band_ppm=100_000, pause_ns=10**9))
@@ -403,7 +403,9 @@ def test_a_stop_that_is_set_off_into_an_auction_rests_or_is_canceled() -> None:
         venue.do(stop(CAROL, SELL, 96, 1, price_ticks=price_ticks))
     events = trade_at(venue, 96)
     assert trades(events)[1:] == [(3, 5, 95, 1)]
-    assert canceled(events) == [(6, CancelReason.PRICE_BAND), (7, CancelReason.PHASE)]
+    assert canceled(events) == [(6, CancelReason.PRICE_BAND)]
+    assert OrderArmed(7, CAROL, SYMBOL, 1) in events
+    assert venue.balance(CAROL, "BTC")[1] == 2 * LOT_MINOR
     assert (SELL, 70, 1, 1) in venue.engine.depth(SYMBOL)
     assert venue.engine.instruments[SYMBOL].status is InstrumentStatus.OPENING_AUCTION
 
@@ -432,3 +434,31 @@ def test_so_many_trades_and_the_rest_of_what_was_set_off_goes_with_the_next_comm
     assert [trade[1] for trade in trades(advance(venue))] == [4, 4]
     assert [trade[1] for trade in trades(advance(venue))] == [5, 5]
     assert venue.engine.next_due_ns > venue.engine.time_ns
+
+
+@pytest.mark.parametrize(("uncross_ticks", "set_off"), [(94, [8, 7]), (99, [])])
+def test_what_waits_again_is_looked_at_as_trading_begins(
+    uncross_ticks: int, set_off: list[int]
+) -> None:
+    """The second of Carol's stops begins an auction; the third, which trails, and the fourth wait
+    through it. The fifth she cancels meanwhile."""
+    venue = traded_venue()
+    venue.do(instrument(dynamic_band_ppm=50_000, pause_ns=10**9))
+    venue.limit(ALICE, BUY, 96, 1)
+    venue.limit(ALICE, BUY, 50, 9)
+    for stop_ticks in (99, 99, 0, 98, 97):
+        trail = trailing(CAROL, SELL, 3, 1)
+        venue.do(stop(CAROL, SELL, stop_ticks, 1) if stop_ticks else trail)
+    events = trade_at(venue, 97)
+    assert triggered(events) == [5, 6, 8, 7, 9]
+    assert canceled(events) == [(6, CancelReason.PRICE_BAND)]
+    assert state_hash(restore(snapshot(venue.engine))) == state_hash(venue.engine)
+    assert canceled(venue.story(CancelOrder(CAROL, 9))) == [(9, CancelReason.USER)]
+    venue.limit(ALICE, BUY, 93, 5)
+    trade_at(venue, uncross_ticks)
+    events = advance(venue, venue.time_ns + 10**9)
+    assert triggered(events) == set_off
+    assert [taker for _, taker, _, _ in trades(events)[1:]] == set_off
+    waiting = venue.engine.books[SYMBOL].waiting
+    assert waiting is not None
+    assert len(waiting) == 2 - len(set_off)

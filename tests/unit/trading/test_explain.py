@@ -14,6 +14,7 @@ from orderbook.core.commands import (
     CancelAllOrders,
     CancelOrder,
     Command,
+    DefineInstrument,
     PlaceOrder,
     PlaceOrderList,
     ReplaceOrder,
@@ -193,6 +194,27 @@ def test_a_stop_names_the_trade_of_a_sweep_that_set_it_off(venue: Venue) -> None
     ]
     facts = step(explain_order(3), "triggered").facts
     assert (facts["trade_id"], facts["last_price_ticks"]) == (swept[1].trade_id, 244_000)
+
+
+def test_a_stop_that_an_auction_sends_back_says_so(venue: Venue) -> None:
+    rules = venue.engine.instruments[SYMBOL]
+    fields = {name: getattr(rules, name) for name in DefineInstrument.__struct_fields__}
+    fields |= {"dynamic_band_ppm": 20_000, "pause_ns": 10**9}
+    venue.execute(DefineInstrument(**fields))
+    venue.execute(buy(BOB, 250_000, 1_000))
+    venue.execute(sell(BOB, 250_000, 1_000))
+    for _ in range(2):
+        options = OrderOptions(stop_ticks=249_000)
+        venue.execute(sell(ALICE, 0, 5_000, type=OrderType.STOP_MARKET, options=options))
+    venue.execute(buy(BOB, 200_000, 5_000))
+    venue.execute(buy(BOB, 249_000, 1_000))
+    venue.execute(sell(BOB, 249_000, 1_000))
+    assert step(explain_order(3), "canceled").facts["reason"] == "price_band"
+    told = explain_order(4)
+    assert kinds(told)[-4:] == ["triggered", "phase", "waits_again", "now"]
+    assert step(told, "now").facts["stop_price_ticks"] == 249_000
+    venue.project()
+    assert Order.objects.get(pk=4).status == "waiting"
 
 
 def test_an_amend_tells_what_became_of_the_place(venue: Venue) -> None:
