@@ -17,7 +17,7 @@ from orderbook.core.refusals import amend_rejected
 from orderbook.core.rehearsal import Rehearsal
 from orderbook.core.rejects import RejectReason
 from orderbook.core.risk import refuse_order
-from orderbook.core.special import SpecialEntry, amended
+from orderbook.core.special import SpecialEntry, amended, passive_price_ticks, reprices
 from orderbook.core.terms import OrderOptions
 from orderbook.core.units import OrderType, Side, TimeInForce
 from orderbook.core.venue import Venue
@@ -82,7 +82,7 @@ class Amends:
             rehearsal.lend(order.funds, order.special.covered_minor)
         filled_lots = order.quantity_lots - order.open_lots()
         if filled_lots:
-            rehearsal.lend(order.funds, filled_lots * _held_per_lot_minor(order, price_ticks))
+            rehearsal.lend(order.funds, filled_lots * _asked_per_lot_minor(order, command))
         reason = refuse_order(command, order.book, order.account, self._venue)
         rehearsal.undo()
         return reason
@@ -196,8 +196,15 @@ def _like_new(order: Order, price_ticks: int, quantity_lots: int, stop_ticks: in
     )
 
 
-def _held_per_lot_minor(order: Order, price_ticks: int) -> int:
-    """What the order would hold for each lot with another limit."""
-    if order.side is Side.BUY:
-        return price_ticks * order.book.instrument.tick_lot_minor
-    return order.held_per_lot_minor
+def _asked_per_lot_minor(order: Order, command: PlaceOrder) -> int:
+    """What the rules ask a new order like this to have for each lot.
+
+    Lending more for the filled lots than that would pay for others, too: one that is to be repriced
+    is judged by the price to which it moves.
+    """
+    if order.side is not Side.BUY:
+        return order.held_per_lot_minor
+    price_ticks = command.price_ticks
+    if command.type is OrderType.LIMIT and reprices(command, order.book):
+        price_ticks = passive_price_ticks(order.book, order.side, price_ticks)
+    return price_ticks * order.book.instrument.tick_lot_minor

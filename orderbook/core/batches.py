@@ -12,7 +12,8 @@ these can be known before any of them is executed:
   volatility auction takes limit orders that may rest); or for one of four things that the commands
   before it in the batch do change. These are rehearsed in turn:
   - Money. A cancel adds what its order holds. An order takes at most its price times its quantity,
-    or its quantity of base; where it trades it pays no more and receives besides.
+    or its quantity of base; where it trades it pays no more and receives besides. One that is to be
+    repriced needs as much: by the time of its turn it may be moved less far, or not at all.
   - Open orders. A cancel frees a place; an order takes one, or none where it is filled.
   - Client order ids. The ids of the batch count as used from their order on.
   - The other side of the book, for orders that must not trade on arrival. It is looked at as it is
@@ -27,6 +28,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from orderbook.core.accounts import Account
+from orderbook.core.book import Book
 from orderbook.core.cancels import Cancels
 from orderbook.core.commands import AmendOrder, Batch, CancelOrder, PlaceOrder
 from orderbook.core.events import BatchExecuted, BatchRejected, Event
@@ -34,6 +36,7 @@ from orderbook.core.placing import Placing
 from orderbook.core.rehearsal import Rehearsal
 from orderbook.core.rejects import RejectReason
 from orderbook.core.risk import refuse_order
+from orderbook.core.special import passive_price_ticks, reprices
 from orderbook.core.units import (
     MAX_BATCH_COMMANDS,
     MAX_COMMAND_TRADES,
@@ -92,10 +95,11 @@ class Batches:
         done: list[Event] = []
         counts: list[int] = []
         for command in batch.commands:
-            before = len(done)
-            self._handlers[type(command)](command, done)
-            self._follow_up(done)
-            counts.append(len(done) - before)
+            own: list[Event] = []
+            self._handlers[type(command)](command, own)
+            self._follow_up(own)
+            counts.append(len(own))
+            done += own
         events.append(BatchExecuted(batch.account_id, tuple(counts)))
         events += done
 
@@ -155,7 +159,7 @@ class Batches:
         if command.type is not OrderType.LIMIT or command.time_in_force not in _MAY_REST:
             return RejectReason.INVALID_BATCH
         book = self._venue.books.get(command.symbol)
-        refused = refuse_order(command, book, account, self._venue)
+        refused = self._refuse_order(command, book, account, rehearsal)
         if refused is not None:
             return refused
         if any(isinstance(other, PlaceOrder) and _cross(command, other) for other in earlier):
@@ -163,6 +167,27 @@ class Batches:
         assert book is not None
         rehearsal.place(command, book)
         return None
+
+    def _refuse_order(
+        self, command: PlaceOrder, book: Book | None, account: Account, rehearsal: Rehearsal
+    ) -> RejectReason | None:
+        """As alone; but a buy that is to be repriced has to pay for its own limit."""
+        funds = account.balances.get(book.quote) if book is not None else None
+        if book is None or funds is None or not reprices(command, book):
+            return refuse_order(command, book, account, self._venue)
+        saved_minor = _saved_by_repricing_minor(command, book)
+        rehearsal.lend(funds, -saved_minor)
+        refused = refuse_order(command, book, account, self._venue)
+        rehearsal.lend(funds, saved_minor)
+        return refused
+
+
+def _saved_by_repricing_minor(command: PlaceOrder, book: Book) -> int:
+    """What a buy needs less of where it is moved, as the book is now."""
+    if command.side is not Side.BUY:
+        return 0
+    moved_ticks = command.price_ticks - passive_price_ticks(book, Side.BUY, command.price_ticks)
+    return moved_ticks * command.quantity_lots * book.tick_lot_minor
 
 
 def _cross(one: PlaceOrder, other: PlaceOrder) -> bool:

@@ -174,7 +174,9 @@ class OrderListAccepted(_Event, frozen=True):
 
 
 class OrderArmed(_Event, frozen=True):
-    """An exit of a bracket starts to wait or to rest, for what the entry's fill can pay for."""
+    """An exit of a bracket starts to wait or to rest, for what the entry's fill can pay for; or an
+    order that was set off waits for its stop price again, because an auction began before its
+    turn."""
 
     order_id: int
     account_id: int

@@ -165,11 +165,7 @@ class Lists:
         order_list.list_kind = OrderListKind.OCO
         for order in exits:
             order.quantity_lots = order.remaining_lots = lots
-            events.append(
-                OrderArmed(
-                    order.order_id, order.account.account_id, order.book.instrument.symbol, lots
-                )
-            )
+            events.append(order_armed(order))
         self._venue.traded_books.append(order.book)
         self._start(order_list, events)
         for order in exits:
@@ -183,6 +179,15 @@ class Lists:
                         special.stop_ticks,
                     )
                 )
+
+
+def order_armed(order: Order) -> OrderArmed:
+    return OrderArmed(
+        order.order_id,
+        order.account.account_id,
+        order.book.instrument.symbol,
+        order.quantity_lots,
+    )
 
 
 def _special(order: Order) -> Special:

@@ -160,6 +160,16 @@ def refuses_to_trade(post_only: PostOnly, passive_ticks: int, price_ticks: int) 
     return post_only is PostOnly.REJECT or not 0 < passive_ticks <= MAX_PRICE_TICKS
 
 
+def reprices(command: PlaceOrder, book: Book) -> bool:
+    """Whether a limit order that would trade on arrival is moved instead, as the market is now."""
+    options = command.options
+    return (
+        options is not None
+        and options.post_only is PostOnly.REPRICE
+        and book.instrument.status in CONTINUOUS
+    )
+
+
 def amended(order: Order, kept_priority: bool) -> OrderAmended:
     """The event that says how an order stands now."""
     special = order.special

@@ -1,11 +1,16 @@
 """What follows from a command: lists settle, waiting orders are set off, trailing stops move.
 
 Runs once the order that caused it is done, never in the midst of its fills. First the lists that
-were touched settle; then the exits of brackets whose entry is done are armed; then the last trade
-of each book that traded is looked at: trailing stops follow it, and the waiting orders that it sets
-off leave their queue for the venue's agenda, those that a rising price sets off first. The orders
-on the agenda go to their books one after another, and all of this happens anew after each of them;
-what that sets off goes to the agenda's end. So nothing recurses.
+were touched settle. Then each book that traded is looked at, trade by trade, because a sweep may
+begin beyond a stop price and end short of it: trailing stops follow the price, and the waiting
+orders that it sets off leave their queue for the venue's agenda, those that a rising price sets off
+first. Then comes the agenda, one step after another, and all of this happens anew after each of
+them: brackets whose entry is done arm their exits, which stands before everything else, and the
+orders that were set off go to their books. What that sets off goes to the agenda's end. So nothing
+recurses.
+
+A market order cannot wait in a book. One whose turn comes after an order before it began a
+volatility auction waits for its stop price again, and is looked at as trading begins.
 
 One command does at most MAX_TRIGGERS steps of the agenda, and none after MAX_COMMAND_TRADES trades.
 The rest goes on with ``AdvanceTime``, which is then due at once.
@@ -14,10 +19,10 @@ The rest goes on with ``AdvanceTime``, which is then due at once.
 from typing import Final
 
 from orderbook.core.book import Book
-from orderbook.core.events import Event, OrderTriggered, StopMoved
+from orderbook.core.events import Event, OrderTriggered, StopMoved, Trade
 from orderbook.core.lifecycle import Lifecycle
 from orderbook.core.liquidity import passed_over, walk
-from orderbook.core.lists import Lists
+from orderbook.core.lists import Lists, order_armed
 from orderbook.core.matching import market_limit_ticks
 from orderbook.core.order import Order, OrderList, Special, Stage
 from orderbook.core.special import EXECUTED_AS, SpecialEntry
@@ -36,7 +41,7 @@ _TRADING: Final = InstrumentStatus.TRADING
 
 
 class Triggers:
-    __slots__ = ("_lifecycle", "_lists", "_moved", "_special", "_venue")
+    __slots__ = ("_first_trade_id", "_lifecycle", "_lists", "_moved", "_special", "_venue")
 
     def __init__(
         self, venue: Venue, lifecycle: Lifecycle, special: SpecialEntry, lists: Lists
@@ -47,21 +52,22 @@ class Triggers:
         self._lists = lists
         self._moved: dict[int, Order] = {}
         """Trailing stops that moved in the running command, by id, until an event says so."""
+        self._first_trade_id = 0
+        """The first trade that is yet to be looked at."""
 
     def run(self, events: list[Event]) -> None:
-        """Does what follows from what has happened, and what is on the agenda."""
+        """Does what follows from what has happened, and what is on the agenda. ``events``: those of
+        the running command, of a batch's command where it has several."""
         venue = self._venue
         agenda = venue.agenda
         batch_end_id = venue.end_trade_id
         end_trade_id = min(batch_end_id, venue.next_trade_id + MAX_COMMAND_TRADES)
         venue.end_trade_id = MAX_ID  # no other account's order pays for what a batch has traded
-        steps = 0
+        steps = seen = 0
         while True:
             self._lists.settle(events)
-            arms = bool(agenda) and isinstance(agenda[0], OrderList)
+            seen = self._look_at_prices(events, seen)
             ends = steps >= MAX_TRIGGERS or venue.next_trade_id >= end_trade_id
-            if not arms or ends or self.waits_for_uncross():
-                self._look_at_prices(events)
             if not agenda or ends or self.waits_for_uncross():
                 break
             steps += 1
@@ -85,23 +91,40 @@ class Triggers:
         auction = item.orders[0].book.auction
         return auction is not None and auction.price_ticks != 0
 
-    def _look_at_prices(self, events: list[Event]) -> None:
-        books = self._venue.traded_books
-        for book in books:
-            if book.instrument.status is _TRADING and book.last_ticks:
-                self._look_at(book, events)
-        books.clear()
+    def _look_at_prices(self, events: list[Event], seen: int) -> int:
+        """Looks at the trades among the events from this place on; gives where they end."""
+        venue = self._venue
+        books, first_trade_id = venue.traded_books, self._first_trade_id
+        self._first_trade_id = venue.next_trade_id
+        end = len(events)
+        if books:
+            trades = [
+                event
+                for event in events[seen:]
+                if type(event) is Trade and event.trade_id >= first_trade_id
+            ]
+            for book in dict.fromkeys(books):
+                if book.instrument.status is _TRADING and book.last_ticks:
+                    prices = [trade.price_ticks for trade in trades if trade.symbol == book.symbol]
+                    self._look_at(book, prices, events)
+            books.clear()
+        return end
 
-    def _look_at(self, book: Book, events: list[Event]) -> None:
-        """Moves a book's trailing stops and sets off what its last trade sets off."""
-        waiting, last_ticks = book.waiting, book.last_ticks
+    def _look_at(self, book: Book, prices: list[int], events: list[Event]) -> None:
+        """Moves a book's trailing stops and sets off what its trades, then its last one, set off.
+        What began to wait after its trades has the last one to answer to only."""
+        waiting, looked_at_ticks = book.waiting, 0
         assert waiting is not None
-        for order in waiting.follow(last_ticks):
-            self._moved[order.order_id] = order
-        order_or_none = waiting.pop_set_off(last_ticks)
-        while order_or_none is not None:
-            self._set_off(order_or_none, last_ticks, events)
-            order_or_none = waiting.pop_set_off(last_ticks)
+        for price_ticks in (*prices, book.last_ticks):
+            if price_ticks == looked_at_ticks:
+                continue
+            looked_at_ticks = price_ticks
+            for order in waiting.follow(price_ticks):
+                self._moved[order.order_id] = order
+            order_or_none = waiting.pop_set_off(price_ticks)
+            while order_or_none is not None:
+                self._set_off(order_or_none, price_ticks, events)
+                order_or_none = waiting.pop_set_off(price_ticks)
 
     def _set_off(self, order: Order, last_ticks: int, events: list[Event]) -> None:
         if self._moved.pop(order.order_id, None) is not None:
@@ -126,6 +149,12 @@ class Triggers:
         orders until it is done."""
         special = order.special
         assert special is not None
+        if (
+            order.book.instrument.status is not _TRADING
+            and EXECUTED_AS[special.type] is OrderType.MARKET
+        ):
+            self._wait_again(order, special, events)
+            return
         held_minor = order.held_minor()
         if held_minor:
             self._venue.ledger.release(order.funds, held_minor)
@@ -138,11 +167,16 @@ class Triggers:
         if order.level is None:
             del order.account.orders[order.order_id]
 
+    def _wait_again(self, order: Order, special: Special, events: list[Event]) -> None:
+        special.stage = Stage.WAITING
+        order.book.waiting_orders().add(order)
+        events.append(order_armed(order))
+
 
 def _refuse(order: Order, special: Special) -> CancelReason | None:
     """Why what has become a market order cannot trade at all."""
     book, side = order.book, order.side
-    if EXECUTED_AS[special.type] is OrderType.LIMIT or book.instrument.status is not _TRADING:
+    if EXECUTED_AS[special.type] is OrderType.LIMIT:
         return None
     limit_ticks = order.price_ticks or market_limit_ticks(side)
     rule = special.options.self_trade

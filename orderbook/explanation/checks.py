@@ -9,18 +9,25 @@ from typing import NamedTuple
 
 from orderbook.core.accounts import Account
 from orderbook.core.book import Book
-from orderbook.core.commands import PlaceOrder
+from orderbook.core.commands import Batch, Command, PlaceOrder, PlaceOrderList, ReplaceOrder
 from orderbook.core.engine import Engine
-from orderbook.core.liquidity import passed_over, walk
-from orderbook.core.matching import market_limit_ticks
 from orderbook.core.rejects import RejectReason
-from orderbook.core.terms import NO_OPTIONS
-from orderbook.core.units import MAX_NOTIONAL_MINOR, MAX_PRICE_TICKS, SECOND_NS, OrderType, Side
+from orderbook.core.units import (
+    MAX_NOTIONAL_MINOR,
+    MAX_PRICE_TICKS,
+    SECOND_NS,
+    OrderListKind,
+    OrderType,
+    Side,
+    TimeInForce,
+)
 from orderbook.explanation.amounts import Amounts
+from orderbook.explanation.costs import Cost, cost_of
 from orderbook.explanation.steps import Facts
 
 BROKEN = " (broken)"
 """Marks the rule that an order was refused by."""
+_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
 
 
 class Check(NamedTuple):
@@ -31,11 +38,16 @@ class Check(NamedTuple):
 
 
 def checked_facts(
-    engine: Engine, command: PlaceOrder, time_ns: int, broken: RejectReason | None
+    engine: Engine,
+    order: PlaceOrder,
+    within: Command,
+    time_ns: int,
+    broken: RejectReason | None,
 ) -> Facts:
-    """The rules by name; up to the one that was broken, where one was."""
+    """The rules by name; up to the one that was broken, where one was. ``within``: the command
+    that the order came in."""
     facts: Facts = {}
-    for check in _checks(engine, command, time_ns):
+    for check in _checks(engine, order, within, time_ns):
         facts[check.name] = check.value
         if broken in check.reasons:
             facts[check.name] += BROKEN
@@ -45,7 +57,7 @@ def checked_facts(
     return facts
 
 
-def _checks(engine: Engine, command: PlaceOrder, time_ns: int) -> Iterator[Check]:
+def _checks(engine: Engine, command: PlaceOrder, within: Command, time_ns: int) -> Iterator[Check]:
     account = engine.accounts.get(command.account_id)
     if account is not None:
         yield from _rate_checks(account, time_ns)
@@ -63,12 +75,29 @@ def _checks(engine: Engine, command: PlaceOrder, time_ns: int) -> Iterator[Check
         return
     yield from _account_checks(engine, account, command)
     yield from _size_checks(book, command)
-    yield from _book_checks(book, account, command)
-    yield _funds_check(book, account, command)
-    yield Check(
-        "open_orders",
-        f"{len(account.orders)} of at most {account.max_open_orders}",
-        (RejectReason.TOO_MANY_OPEN_ORDERS,),
+    cost = cost_of(book, account, command)
+    if _is_exit(command, within):
+        yield _notional_check(book, cost, least=False)
+    else:
+        yield from _band_checks(book, command)
+        yield from _book_checks(book, command)
+        yield _notional_check(book, cost)
+        yield _funds_check(book, account, command, within, cost)
+    if command.time_in_force not in _AT_ONCE:
+        yield Check(
+            "open_orders",
+            f"{len(account.orders)} of at most {account.max_open_orders}",
+            (RejectReason.TOO_MANY_OPEN_ORDERS,),
+        )
+
+
+def _is_exit(command: PlaceOrder, within: Command) -> bool:
+    """Exits of a bracket hold nothing yet, and the market may be anywhere by their turn: they are
+    checked against neither."""
+    return (
+        isinstance(within, PlaceOrderList)
+        and within.list_kind is OrderListKind.BRACKET
+        and any(one is command for one in within.orders[1:])
     )
 
 
@@ -141,6 +170,10 @@ def _size_checks(book: Book, command: PlaceOrder) -> Iterator[Check]:
             RejectReason.INVALID_EXPIRE_TIME,
         ),
     )
+
+
+def _band_checks(book: Book, command: PlaceOrder) -> Iterator[Check]:
+    instrument, text = book.instrument, Amounts(book.instrument)
     if book.bands is not None and book.reference_ticks and instrument.static_band_ppm:
         lowest, highest = book.bands.static(book)
         yield Check(
@@ -151,8 +184,8 @@ def _size_checks(book: Book, command: PlaceOrder) -> Iterator[Check]:
         )
 
 
-def _book_checks(book: Book, account: Account, command: PlaceOrder) -> Iterator[Check]:
-    instrument, text = book.instrument, Amounts(book.instrument)
+def _book_checks(book: Book, command: PlaceOrder) -> Iterator[Check]:
+    text = Amounts(book.instrument)
     last_ticks = book.last_ticks or book.reference_ticks
     if command.type not in (OrderType.LIMIT, OrderType.MARKET):
         last = text.price(last_ticks) if last_ticks else "none yet"
@@ -167,42 +200,35 @@ def _book_checks(book: Book, account: Account, command: PlaceOrder) -> Iterator[
         "none" if best is None else text.price(best.price_ticks),
         (RejectReason.NO_LIQUIDITY, RejectReason.POST_ONLY_WOULD_TRADE),
     )
-    notional_minor = _cost_minor(book, account, command)
-    least = text.quote(instrument.min_notional_minor)
+
+
+def _notional_check(book: Book, cost: Cost, *, least: bool = True) -> Check:
+    instrument, text = book.instrument, Amounts(book.instrument)
     most = text.quote(instrument.max_notional_minor or MAX_NOTIONAL_MINOR)
-    yield Check(
+    bounds = f"at most {most}"
+    if least:
+        bounds = f"at least {text.quote(instrument.min_notional_minor)}, {bounds}"
+    return Check(
         "notional",
-        f"{text.quote(notional_minor)}, at least {least}, at most {most}",
+        f"{text.quote(cost.notional_minor)}, {bounds}",
         (RejectReason.NOTIONAL_TOO_SMALL, RejectReason.NOTIONAL_TOO_LARGE),
     )
 
 
-def _cost_minor(book: Book, account: Account, command: PlaceOrder) -> int:
-    """In quote: at its price; of a market order, what the resting orders that it meets ask for."""
-    instrument = book.instrument
-    options = command.options or NO_OPTIONS
-    if command.type is not OrderType.MARKET:
-        price_ticks = command.price_ticks or options.stop_ticks or book.last_ticks
-        return price_ticks * command.quantity_lots * instrument.tick_lot_minor
-    if options.quote_minor:
-        return options.quote_minor
-    limit_ticks = command.price_ticks or market_limit_ticks(command.side)
-    gone = passed_over(account, options.self_trade or account.self_trade)
-    _, cost = walk(book, command.side, limit_ticks, max(command.quantity_lots, 1), gone)
-    return cost * instrument.tick_lot_minor
-
-
-def _funds_check(book: Book, account: Account, command: PlaceOrder) -> Check:
-    instrument, text = book.instrument, Amounts(book.instrument)
-    if command.side is Side.BUY:
-        asset, needed_minor = instrument.quote, _cost_minor(book, account, command)
-    else:
-        asset, needed_minor = instrument.base, command.quantity_lots * instrument.lot_minor
-    balance = account.balances.get(asset)
+def _funds_check(
+    book: Book, account: Account, command: PlaceOrder, within: Command, cost: Cost
+) -> Check:
+    instrument, text, side = book.instrument, Amounts(book.instrument), command.side
+    balance = account.balances.get(instrument.quote if side is Side.BUY else instrument.base)
     available_minor = 0 if balance is None else balance.available_minor
-    return Check(
-        "funds",
-        f"{text.given(command.side, needed_minor)} needed, "
-        f"{text.given(command.side, available_minor)} available",
-        (RejectReason.INSUFFICIENT_BALANCE,),
+    value = (
+        f"{text.given(side, cost.needed_minor)} needed, "
+        f"{text.given(side, available_minor)} available"
     )
+    if isinstance(within, ReplaceOrder):
+        old = account.find_order(within.order_id, within.cancel_client_order_id)
+        held_minor = 0 if old is None else old.held_minor()
+        value += f", {text.given(side, held_minor)} of the order that it replaces"
+    elif isinstance(within, Batch):
+        value += " before the batch"
+    return Check("funds", value, (RejectReason.INSUFFICIENT_BALANCE,))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from orderbook import journal
+from orderbook.core.commands import PlaceOrder
 from orderbook.core.engine import Engine
 from orderbook.core.events import (
     AmendRejected,
@@ -22,7 +23,7 @@ from orderbook.core.events import (
     OrderRejected,
 )
 from orderbook.core.order import Order, Stage
-from orderbook.core.rejects import MESSAGES
+from orderbook.core.rejects import MESSAGES, RejectReason
 from orderbook.core.units import InstrumentStatus, OrderListKind, OrderType
 from orderbook.explanation import reading
 from orderbook.explanation.amounts import Amounts
@@ -32,7 +33,7 @@ from orderbook.explanation.errors import NotInJournal, TooFar
 from orderbook.explanation.places import ahead_of_order, ahead_of_price, tradable_at_once
 from orderbook.explanation.reading import Executed, Progress, no_progress
 from orderbook.explanation.replay import engine_at, replay_length
-from orderbook.explanation.steps import Explanation, Step
+from orderbook.explanation.steps import Explanation, Facts, Step
 from orderbook.explanation.story import Story
 
 _REFUSALS = (OrderRejected, AmendRejected, CancelRejected, BatchRejected, CommandRejected)
@@ -165,7 +166,7 @@ class _Explaining:
             text = self._amounts(command.symbol)
             self._add("asked", asked_text(command, text), asked_facts(command, text))
             if self._before is not None:
-                facts = checked_facts(self._before, command, self._executed.time_ns, event.reason)
+                facts = self._checked_facts(self._before, command, event.reason)
                 self._add("checked", "The rules that it met, in order.", facts)
             else:
                 self._add_left_out()
@@ -199,7 +200,7 @@ class _Explaining:
         if self._before is None:
             self._add_left_out()
             return
-        facts = checked_facts(self._before, command, self._executed.time_ns, None)
+        facts = self._checked_facts(self._before, command, None)
         self._add("checked", "The rules that it met, all kept.", facts)
         if command.type not in (OrderType.LIMIT, OrderType.MARKET):
             return
@@ -216,14 +217,20 @@ class _Explaining:
         )
         self._add("queue", sentence, ahead.facts(text) | opposite)
 
+    def _checked_facts(
+        self, engine: Engine, order: PlaceOrder, broken: RejectReason | None
+    ) -> Facts:
+        executed = self._executed
+        return checked_facts(engine, order, executed.command, executed.time_ns, broken)
+
     def _at_first(self, story: Story, text: Amounts) -> Step:
         """What the order does once its own command is over."""
         order = story.order
         left = text.quantity(story.quantity_lots - story.filled_lots)
-        if self._is_exit(order):
+        if self._is_exit(order) and not story.is_armed:
             kind, sentence = "pending", "It waits until its bracket's entry is done."
-        elif order.type is OrderType.LIMIT:
-            price = text.price(order.price_ticks)
+        elif order.type is OrderType.LIMIT or story.is_set_off:
+            price = text.price(story.price_ticks)
             kind, sentence = "rests", f"What was left, {left}, rests in the book at {price}."
         else:
             kind, sentence = "waits", "It waits for its stop price."

@@ -40,8 +40,10 @@ class Story:
     def __init__(self, accepted: OrderAccepted, text: Amounts) -> None:
         self.order = accepted
         self.steps: list[Step] = []
+        self.price_ticks = accepted.price_ticks
         self.quantity_lots = accepted.quantity_lots
         self.filled_lots = 0
+        self.is_armed = self.is_set_off = False
         self.canceled: CancelReason | None = None
         self.busted = 0
         self._text = text
@@ -83,6 +85,11 @@ class Story:
     def armed(self, event: OrderArmed) -> Told | None:
         if not self._is_mine(event.order_id):
             return None
+        if self.is_set_off:
+            self.is_set_off = False
+            text = "An auction began before its turn came; it waits for its stop price again."
+            return "waits_again", text, {}
+        self.is_armed = True
         self.quantity_lots = event.quantity_lots
         quantity = self._text.quantity(event.quantity_lots)
         text = f"The bracket's entry was done; this exit became active for {quantity}."
@@ -97,23 +104,27 @@ class Story:
     def triggered(self, event: OrderTriggered) -> Told | None:
         if not self._is_mine(event.order_id):
             return None
+        self.is_set_off = True
         facts = self._text.price_facts("last_price", event.last_ticks)
         text = f"A last price of {self._text.price(event.last_ticks)} set it off"
-        trade = self._trade_before(event)
+        trade = self._trade_at(event.last_ticks, event)
         if trade is not None:
             facts |= {"trade_id": trade.trade_id}
             text += f", made by trade {trade.trade_id}"
         return "triggered", f"{text}; it went to the book.", facts
 
-    def _trade_before(self, event: Event) -> Trade | None:
-        """The trade of the same command that came before the event, in the order's instrument."""
+    def _trade_at(self, price_ticks: int, event: Event) -> Trade | None:
+        """The trade of the same command, in the order's instrument, that made this the last price
+        before the event: the first one of the last that were made at it in a row."""
         assert self._command is not None
-        found = None
+        found, last_ticks = None, 0
         for one in self._command.events:
             if one is event:
                 break
             if isinstance(one, Trade) and one.symbol == self.order.symbol:
-                found = one
+                if one.price_ticks == price_ticks != last_ticks:
+                    found = one
+                last_ticks = one.price_ticks
         return found
 
     def traded(self, event: Trade) -> Told | None:
@@ -185,7 +196,7 @@ class Story:
     def amended(self, event: OrderAmended) -> Told | None:
         if not self._is_mine(event.order_id):
             return None
-        self.quantity_lots = event.quantity_lots
+        self.price_ticks, self.quantity_lots = event.price_ticks, event.quantity_lots
         text = self._text
         facts = {
             **text.price_facts("price", event.price_ticks),

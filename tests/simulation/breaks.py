@@ -252,8 +252,9 @@ def a_stop_is_not_set_off() -> Iterator[None]:
         yield
 
 
-def _forget_prices(triggers: Triggers, events: list[Event]) -> None:
+def _forget_prices(triggers: Triggers, events: list[Event], seen: int) -> int:
     triggers._venue.traded_books.clear()
+    return len(events)
 
 
 @_breaks("I5")

@@ -88,6 +88,7 @@ class EventAudit:
         """The events of one command."""
         where = f"sequence {sequence}"
         self._time_ns = time_ns
+        self._markets.begin_command()
         for step in _steps(events):
             refused = any(isinstance(event, _REFUSALS) for event in step)
             require(
@@ -127,13 +128,13 @@ class EventAudit:
 
     def _trigger(self, event: OrderTriggered, where: str) -> None:
         order = self._orders.by_id.get(event.order_id)
-        last_ticks = self._markets.markets[event.symbol].last_ticks
+        market = self._markets.markets[event.symbol]
         require(
             order is not None
-            and event.last_ticks == last_ticks
-            and order.is_set_off_by(last_ticks),
+            and event.last_ticks in {market.last_ticks, *market.traded_ticks}
+            and order.is_set_off_by(event.last_ticks),
             "rules",
-            f"{where}: {event} after a last trade at {last_ticks} is too early for {order}",
+            f"{where}: {event} after a last trade at {market.last_ticks} is too early for {order}",
         )
         self._orders.trigger(event)
 

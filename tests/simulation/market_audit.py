@@ -27,6 +27,8 @@ class Market:
         self.phase = InstrumentStatus.TRADING
         self.reference_ticks = 0
         self.last_ticks = 0
+        self.traded_ticks: set[int] = set()
+        """Prices of the running command's trades: each was the last one for a moment."""
         self.uncross: AuctionUncrossed | None = None
         self.uncrossed_lots = 0
 
@@ -81,6 +83,10 @@ class MarketAudit:
 
     # -- what must hold -----------------------------------------------------------------------
 
+    def begin_command(self) -> None:
+        for market in self.markets.values():
+            market.traded_ticks.clear()
+
     def begin_step(self) -> None:
         """Another order may trade now."""
         self._taking = (0, 0)
@@ -123,6 +129,7 @@ class MarketAudit:
             )
             self._check_bands(market, event, where)
         market.last_ticks = event.price_ticks
+        market.traded_ticks.add(event.price_ticks)
 
     def _trade_in_auction(self, market: Market, event: Trade, where: str) -> None:
         uncross = market.uncross

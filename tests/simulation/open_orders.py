@@ -96,6 +96,10 @@ class OpenOrders:
 
     def arm(self, event: OrderArmed, where: str) -> None:
         order = self.by_id[event.order_id]
+        if event.order_id in self._set_off:  # an auction began before its turn: it waits again
+            self._enter_up_to(event.order_id)
+            self._move(event.order_id, stands=False)
+            return
         list_ = self._lists[order.accepted.list_id]
         list_.most_lots = event.quantity_lots
         require(

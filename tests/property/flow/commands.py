@@ -7,13 +7,15 @@ from msgspec.structs import replace
 
 from orderbook.core import commands as c
 from orderbook.core.events import Trade
-from orderbook.core.terms import FeeTier
+from orderbook.core.terms import FeeTier, OrderOptions
 from orderbook.core.units import (
     DAY_NS,
     MAX_DEAD_MAN_NS,
     SECOND_NS,
     AccountStatus,
     InstrumentStatus,
+    OrderType,
+    PostOnly,
     SelfTradePrevention,
     TimeInForce,
 )
@@ -190,6 +192,8 @@ class Commands:
         price = quantity = stop = 0
         if self.chance.percent(45):
             price = self.orders.price(order.symbol if order else "")
+        if order is not None and order.asked.post_only is PostOnly.REPRICE:
+            price = self.chance.usually(self.orders.beyond(order.symbol, order.side), lambda: price)
         if self.chance.percent(55):
             quantity = self.orders.lots()
             if order is not None and self.chance.percent(50):
@@ -218,6 +222,8 @@ class Commands:
                 items.insert(0, item) if whole else items.append(item)
             elif choice == 4 and mine and not whole:
                 items.append(self.amend_in_batch(account, self.chance.one(mine)))
+            elif choice == 5 and whole:
+                items += self.taker_and_repriced(account)
             elif whole and self.chance.percent(97):
                 items.append(self.resting(account))
             else:
@@ -231,6 +237,21 @@ class Commands:
     def amend_in_batch(self, account: int, order: Order) -> c.AmendOrder:
         price = self.orders.price(order.symbol)
         return c.AmendOrder(account, order.id, "", price, self.orders.lots())
+
+    def taker_and_repriced(self, account: int) -> list[c.PlaceOrder]:
+        """An order that may trade, then one that is moved only as far as the first leaves it."""
+        first = self.orders.limit(account, self.orders.symbol())
+        moved = c.PlaceOrder(
+            account,
+            first.symbol,
+            first.side,
+            OrderType.LIMIT,
+            TimeInForce.GTC,
+            self.orders.beyond(first.symbol, first.side),
+            self.orders.lots(),
+            options=OrderOptions(post_only=PostOnly.REPRICE),
+        )
+        return [replace(first, time_in_force=TimeInForce.GTC), moved]
 
     def resting(self, account: int) -> c.PlaceOrder:
         kind = self.orders.fancy_limit if self.chance.percent(25) else self.orders.limit

@@ -58,6 +58,11 @@ class Orders:
         near = self.centre(symbol) + self.chance.integer(-self.spread, self.spread)
         return self.chance.usually(max(1, near), self.chance.odd)
 
+    def beyond(self, symbol: str, side: Side) -> int:
+        """A price at which most orders of this side would trade."""
+        away = self.chance.integer(0, 2 * self.spread)
+        return max(1, self.centre(symbol) + (away if side is Side.BUY else -away))
+
     def lots(self) -> int:
         return self.chance.usually(self.chance.integer(1, self.largest), self.chance.odd)
 

@@ -12,8 +12,9 @@ from orderbook.core.commands import (
 )
 from orderbook.core.events import BatchExecuted
 from orderbook.core.rejects import RejectReason as R
-from orderbook.core.units import CancelReason, OrderType, Side, TimeInForce
+from orderbook.core.units import CancelReason, OrderType, PostOnly, Side, TimeInForce
 from tests.property.reference.entry import AT_ONCE
+from tests.property.reference.phases import CONTINUOUS
 from tests.property.reference.refusals import refusal
 from tests.property.reference.state import Order, Refused, Stage, need
 from tests.property.reference.triggers import Triggers
@@ -87,6 +88,14 @@ class Changes(Triggers):
         for order in sorted(orders, key=lambda order: order.id):
             self.cancel(order, reason)
 
+    def limit_to_pay(self, order: PlaceOrder) -> int:
+        """The limit of an order, or where it would be moved to if it came now."""
+        moves = order.options is not None and order.options.post_only is PostOnly.REPRICE
+        moves = moves and order.type is OrderType.LIMIT
+        if moves and self.markets[order.symbol].status in CONTINUOUS:
+            return self.passive_price(order.symbol, order.side, order.price_ticks)
+        return order.price_ticks
+
     # Amends
 
     def amend(self, command: AmendOrder) -> None:
@@ -101,10 +110,12 @@ class Changes(Triggers):
         self.check_change(order, price, quantity, stop)
         filled = order.quantity - order.left
         # As if a new order came in its place, of which so much was filled and paid already.
+        new = self.as_new(order, price, quantity, stop)
+        judged = self.limit_to_pay(new)
         self.supposed[self.funds(order)] += self.held_by(order) + order.covered
-        self.supposed[self.funds(order)] += filled * self.lot_cost(order.symbol, order.side, price)
+        self.supposed[self.funds(order)] += filled * self.lot_cost(order.symbol, order.side, judged)
         self.supposed_places += 1
-        self.check(self.as_new(order, price, quantity, stop))
+        self.check(new)
         self.forget_supposed()
         self.involved.add(self.funds(order))
         if order.stage is Stage.WAITING:
@@ -270,11 +281,17 @@ class Changes(Triggers):
         assert isinstance(item, PlaceOrder)
         rests = item.type is OrderType.LIMIT and item.time_in_force not in AT_ONCE
         need(rests, R.INVALID_BATCH)
-        self.check(item)
-        need(not any(cross(item, other) for other in placed), R.BATCH_CROSSES_ITSELF)
+        need(item.symbol in self.markets, R.UNKNOWN_SYMBOL)
         rules = self.markets[item.symbol].rules
         asset = rules.quote if item.side is Side.BUY else rules.base
         cost = item.quantity_lots * self.lot_cost(item.symbol, item.side, item.price_ticks)
+        # One that would be moved needs what it asks for: by its turn it may be moved less far.
+        judged = self.lot_cost(item.symbol, item.side, self.limit_to_pay(item))
+        more = cost - item.quantity_lots * judged
+        self.supposed[item.account_id, asset] -= more
+        self.check(item)
+        self.supposed[item.account_id, asset] += more
+        need(not any(cross(item, other) for other in placed), R.BATCH_CROSSES_ITSELF)
         self.supposed[item.account_id, asset] -= cost
         self.supposed_places -= 1
         if item.client_order_id:

@@ -179,6 +179,8 @@ class State:
         self.agenda: list[Order | Group] = []
         self.traded: list[str] = []
         """Symbols whose last trade is to be looked at."""
+        self.looked_at = 0
+        """How many of the running command's events had been when prices were looked at last."""
         self.touched: list[Group] = []
         """Groups of which an order traded or ended."""
         self.moved: list[Order] = []

@@ -1,6 +1,6 @@
 """What follows from a command: groups settle, stops are set off, trailing stops move."""
 
-from orderbook.core.events import OrderTriggered, StopMoved
+from orderbook.core.events import OrderArmed, OrderTriggered, StopMoved, Trade
 from orderbook.core.units import CancelReason, OrderType, Side
 from tests.property.reference.entry import LIMITS, goes_off
 from tests.property.reference.lists import Lists
@@ -30,13 +30,9 @@ class Triggers(Lists):
         steps = 0
         while True:
             self.settle()
+            self.look_at_prices()
             ends = steps >= self.bounds.triggers or self.trades_so_far >= last_trade
-            may_go_on = not ends and not self.waits_for_uncross()
-            arms_next = bool(self.agenda) and isinstance(self.agenda[0], Group)
-            if not (arms_next and may_go_on):
-                self.look_at_prices()
-            may_go_on = not ends and not self.waits_for_uncross()
-            if not self.agenda or not may_go_on:
+            if not self.agenda or ends or self.waits_for_uncross():
                 break
             steps += 1
             item = self.agenda.pop(0)
@@ -60,10 +56,17 @@ class Triggers(Lists):
         ]
 
     def look_at_prices(self) -> None:
+        """Each trade since the last look is a last trade in its turn; the last one is so again, for
+        what waits since then only."""
         symbols, self.traded = dict.fromkeys(self.traded), []
+        new, self.looked_at = self.events[self.looked_at :], len(self.events)
         for symbol in symbols:
             market = self.markets[symbol]
             if market.status is TRADING and market.last:
+                for trade in new:
+                    if isinstance(trade, Trade) and trade.symbol == symbol:
+                        self.follow_price(symbol, trade.price_ticks)
+                        self.set_off(symbol, trade.price_ticks)
                 self.follow_price(symbol, market.last)
                 self.set_off(symbol, market.last)
 
@@ -102,6 +105,10 @@ class Triggers(Lists):
                 self.let_go(order.group, order)
 
     def send_set_off(self, order: Order) -> None:
+        if order.type not in LIMITS and self.markets[order.symbol].status is not TRADING:
+            order.stage = Stage.WAITING
+            self.events.append(OrderArmed(order.id, order.account, order.symbol, order.quantity))
+            return
         self.involved.add(self.funds(order))
         order.stage = Stage.TAKING
         reason = self.refuse_set_off(order)
@@ -112,7 +119,7 @@ class Triggers(Lists):
 
     def refuse_set_off(self, order: Order) -> CancelReason | None:
         """Why what has become a market order cannot trade at all."""
-        if order.type in LIMITS or self.markets[order.symbol].status is not TRADING:
+        if order.type in LIMITS:
             return None
         lots, cost = self.walk(
             order.symbol, order.side, order.price, order.left, order.account, self.rule_of(order)

@@ -50,7 +50,7 @@ class ReferenceVenue(Accounts):
     def apply(self, command: c.Command, time_ns: int) -> list[e.Event]:
         """The events of a command but for its balances, which ``balances`` tells."""
         self.now = time_ns
-        self.events = []
+        self.events, self.looked_at = [], 0
         self.involved, self.paid = set(), set()
         try:
             self.handlers[type(command)](command)

@@ -2,7 +2,15 @@
 
 import pytest
 
-from orderbook.core.commands import AdvanceTime, AmendOrder, Batch, PlaceOrder, PlaceOrderList
+from orderbook.core.commands import (
+    AdvanceTime,
+    AmendOrder,
+    Batch,
+    Deposit,
+    PlaceOrder,
+    PlaceOrderList,
+    Withdraw,
+)
 from orderbook.core.events import (
     AmendRejected,
     BatchExecuted,
@@ -244,6 +252,18 @@ def test_an_amend_that_would_trade_is_moved_where_post_only_reprices(venue: Venu
         OrderAmended(3, BOB, SYMBOL, "", 99, 5, 5, 0, False),
     ]
     assert queue(venue, BUY) == [(99, 3, 5)]
+
+
+def test_what_is_filled_pays_nothing_for_the_rest_of_one_that_is_moved(venue: Venue) -> None:
+    venue.do(special(BOB, BUY, 50, 10, post_only=PostOnly.REPRICE))
+    venue.limit(ALICE, SELL, 50, 9)
+    venue.do(Withdraw(BOB, "USDT", venue.balance(BOB, "USDT")[0] - 48 * TICK_LOT_MINOR, ""))
+    (refused,) = venue.do(AmendOrder(BOB, 3, price_ticks=10_000))
+    assert refused == AmendRejected(BOB, 3, "", R.INSUFFICIENT_BALANCE)
+    venue.do(Deposit(BOB, "USDT", TICK_LOT_MINOR, ""))
+    venue.do(AmendOrder(BOB, 3, price_ticks=10_000))
+    assert queue(venue, BUY) == [(99, 3, 1)]
+    assert venue.balance(BOB, "USDT") == (0, 99 * TICK_LOT_MINOR)
 
 
 def test_an_iceberg_shrinks_where_it_does_not_show_first() -> None:

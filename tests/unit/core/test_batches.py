@@ -9,8 +9,11 @@ from orderbook.core.commands import (
     AmendOrder,
     Batch,
     CancelOrder,
+    Deposit,
     PlaceOrder,
     SetAccountLimits,
+    SetReferencePrice,
+    Withdraw,
 )
 from orderbook.core.events import (
     BalanceChanged,
@@ -29,6 +32,7 @@ from orderbook.core.snapshot import state_hash
 from orderbook.core.terms import OrderOptions
 from orderbook.core.units import (
     MAX_BATCH_COMMANDS,
+    SECOND_NS,
     CancelReason,
     PostOnly,
     SelfTradePrevention,
@@ -240,6 +244,34 @@ class TestAllOrNothing:
         order = PlaceOrder(BOB, SYMBOL, BUY, LIMIT, GTC, 110, 1, "", post_only)
         rejected = [BatchRejected(BOB, 1, R.POST_ONLY_WOULD_TRADE)]
         assert venue.do(all_of(limit(BOB, BUY, 110, 10), order)) == rejected
+
+    @pytest.mark.parametrize("pause_ns", [0, SECOND_NS])
+    def test_one_that_is_to_be_repriced_pays_its_own_limit(self, pause_ns: int) -> None:
+        """The order before it takes away what it would have been moved by, or sets off an auction,
+        in which nothing is moved."""
+        venue = Venue()
+        venue.limit(ALICE, SELL, 101, 1)
+        venue.limit(ALICE, SELL, 110, 1)
+        if pause_ns:
+            venue.do(SetReferencePrice(SYMBOL, 100))
+            venue.do(instrument(dynamic_band_ppm=15_000, pause_ns=pause_ns))
+        taker = limit(BOB, BUY, 110, 2) if pause_ns else limit(BOB, BUY, 101, 1)
+        reprice = OrderOptions(post_only=PostOnly.REPRICE)
+        both = all_of(taker, PlaceOrder(BOB, SYMBOL, BUY, LIMIT, GTC, 105, 1_000, "", reprice))
+        needed_ticks = taker.price_ticks * taker.quantity_lots + 105 * 1_000
+        spare_minor = FUNDS_MINOR - (needed_ticks - 1) * TICK_LOT_MINOR
+        venue.do(Withdraw(BOB, "USDT", spare_minor, ""))
+        assert venue.do(both) == [BatchRejected(BOB, 1, R.INSUFFICIENT_BALANCE)]
+        venue.do(Deposit(BOB, "USDT", TICK_LOT_MINOR, ""))
+        assert isinstance(venue.do(both)[0], BatchExecuted)
+        assert venue.engine.depth(SYMBOL) == [(BUY, 105, 1_000, 1), (SELL, 110, 1, 1)]
+
+    def test_one_to_be_repriced_that_sells_needs_what_it_sells(self, venue: Venue) -> None:
+        reprice = OrderOptions(post_only=PostOnly.REPRICE)
+        moved = PlaceOrder(BOB, SYMBOL, SELL, LIMIT, GTC, 80, 1, "", reprice)
+        venue.limit(ALICE, BUY, 91, 1)
+        assert isinstance(venue.do(all_of(moved))[0], BatchExecuted)
+        assert venue.engine.depth(SYMBOL)[2] == (SELL, 92, 1, 1)
 
 
 @pytest.mark.parametrize("seed", range(20))

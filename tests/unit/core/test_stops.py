@@ -11,24 +11,35 @@ from orderbook.core.commands import (
     Withdraw,
 )
 from orderbook.core.errors import InvariantBroken
-from orderbook.core.events import OrderAccepted, OrderAmended, OrderRejected, OrderTriggered
+from orderbook.core.events import (
+    OrderAccepted,
+    OrderAmended,
+    OrderArmed,
+    OrderRejected,
+    OrderTriggered,
+    StopMoved,
+)
 from orderbook.core.rejects import RejectReason
 from orderbook.core.snapshot import restore, snapshot, state_hash
 from orderbook.core.units import CancelReason, InstrumentStatus, OrderType, PostOnly, Side
 from tests.unit.core.special_orders import (
     DAY,
     GTD,
+    LIMIT,
     STOP_LIMIT,
     STOP_MARKET,
     TAKE_LIMIT,
     TAKE_MARKET,
     advance,
+    bracket,
     canceled,
+    oco,
     order,
     stop,
     trade_at,
     traded_venue,
     trades,
+    trailing,
     triggered,
 )
 from tests.unit.core.venue import (
@@ -214,6 +225,67 @@ class TestCascades:
         assert [e.last_ticks for e in events if isinstance(e, OrderTriggered)] == [90]
         assert isinstance(events[-1], OrderTriggered)
 
+    def test_every_trade_of_a_sweep_counts(self) -> None:
+        """It begins at 94, beyond a stop at 95, and ends at 102, beyond another one at 101."""
+        venue = traded_venue()
+        venue.do(stop(CAROL, SELL, 95, 1, price_ticks=300))
+        venue.do(stop(CAROL, BUY, 101, 1, price_ticks=50))
+        venue.do(stop(CAROL, SELL, 93, 1, price_ticks=300))
+        for price_ticks in (94, 94, 97, 102):
+            venue.limit(ALICE, SELL, price_ticks, 1)
+        events = venue.story(market(BOB, BUY, 4))
+        assert [(e.order_id, e.last_ticks) for e in events if isinstance(e, OrderTriggered)] == [
+            (3, 94),
+            (4, 102),
+        ]
+        assert [price for _, _, price, _ in trades(events)] == [94, 94, 97, 102]
+
+    @pytest.mark.parametrize("all_or_nothing", [True, False])
+    def test_each_trade_of_a_batch_counts_once(self, all_or_nothing: bool) -> None:
+        venue = traded_venue()
+        venue.do(trailing(CAROL, SELL, 5, 1))
+        for price_ticks in (97, 104):
+            venue.limit(ALICE, SELL, price_ticks, 1)
+        venue.limit(ALICE, BUY, 90, 1)
+        orders = (limit(BOB, BUY, 97, 1), limit(BOB, BUY, 104, 1), limit(BOB, BUY, 80, 1))
+        events = venue.story(Batch(BOB, orders, all_or_nothing))
+        assert StopMoved(3, CAROL, SYMBOL, 99) in events
+        assert not triggered(events), "97 was before the stop price moved to 99"
+
+    def test_an_exit_has_nothing_to_do_with_trades_before_it_was_armed(self) -> None:
+        """The entry's own sweep begins at 95, below the stop price of the exit."""
+        venue = traded_venue()
+        venue.do(stop(CAROL, SELL, 40, 1))
+        for price_ticks in (95, 104):
+            venue.limit(ALICE, SELL, price_ticks, 1)
+        profit = order(BOB, SELL, LIMIT, 120, 2)
+        events = venue.story(bracket(market(BOB, BUY, 2), profit, stop(BOB, SELL, 99, 2)))
+        assert sum(isinstance(event, OrderArmed) for event in events) == 2
+        assert not triggered(events)
+        assert triggered(trade_at(venue, 98)) == [8]
+
+    def test_what_was_looked_at_before_is_not_looked_at_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One AdvanceTime sends what was left to the book, then ends an order, which is looked at,
+        too: by then the trailing stop has moved above the first trade's price."""
+        monkeypatch.setattr("orderbook.core.triggers.MAX_TRIGGERS", 0)
+        venue = traded_venue()
+        end_ns = venue.time_ns + 1_000
+        ends = order(CAROL, SELL, LIMIT, 200, 1, GTD, expire_time_ns=end_ns)
+        venue.do(oco(ends, stop(CAROL, SELL, 50, 1)))
+        venue.do(stop(CAROL, BUY, 101, 2))
+        venue.do(trailing(CAROL, SELL, 3, 1))
+        for price_ticks in (102, 106):
+            venue.limit(ALICE, SELL, price_ticks, 1)
+        assert triggered(trade_at(venue, 101)) == [5]
+        monkeypatch.setattr("orderbook.core.triggers.MAX_TRIGGERS", 10)
+        events = advance(venue, end_ns)
+        assert [price for _, _, price, _ in trades(events)] == [102, 106]
+        assert StopMoved(6, CAROL, SYMBOL, 103) in events
+        assert canceled(events) == [(3, CancelReason.EXPIRED), (4, CancelReason.OTHER_LEG)]
+        assert not triggered(events)
+
     def test_a_command_sets_off_so_many_and_the_rest_goes_on_at_once(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -321,7 +393,7 @@ class TestTime:
         assert event.reason is R.INVALID_TIME_IN_FORCE
 
 
-def test_a_stop_that_is_set_off_into_an_auction_rests_or_is_canceled() -> None:
+def test_a_stop_that_is_set_off_into_an_auction_rests_or_waits_again() -> None:
     """One of them would trade beyond the band and starts the auction; the others meet it."""
     venue = traded_venue()
     venue.do(instrument(dynamic_band_ppm=100_000, pause_ns=10**9))
@@ -331,7 +403,9 @@ def test_a_stop_that_is_set_off_into_an_auction_rests_or_is_canceled() -> None:
         venue.do(stop(CAROL, SELL, 96, 1, price_ticks=price_ticks))
     events = trade_at(venue, 96)
     assert trades(events)[1:] == [(3, 5, 95, 1)]
-    assert canceled(events) == [(6, CancelReason.PRICE_BAND), (7, CancelReason.PHASE)]
+    assert canceled(events) == [(6, CancelReason.PRICE_BAND)]
+    assert OrderArmed(7, CAROL, SYMBOL, 1) in events
+    assert venue.balance(CAROL, "BTC")[1] == 2 * LOT_MINOR
     assert (SELL, 70, 1, 1) in venue.engine.depth(SYMBOL)
     assert venue.engine.instruments[SYMBOL].status is InstrumentStatus.OPENING_AUCTION
 
@@ -360,3 +434,31 @@ def test_so_many_trades_and_the_rest_of_what_was_set_off_goes_with_the_next_comm
     assert [trade[1] for trade in trades(advance(venue))] == [4, 4]
     assert [trade[1] for trade in trades(advance(venue))] == [5, 5]
     assert venue.engine.next_due_ns > venue.engine.time_ns
+
+
+@pytest.mark.parametrize(("uncross_ticks", "set_off"), [(94, [8, 7]), (99, [])])
+def test_what_waits_again_is_looked_at_as_trading_begins(
+    uncross_ticks: int, set_off: list[int]
+) -> None:
+    """The second of Carol's stops begins an auction; the third, which trails, and the fourth wait
+    through it. The fifth she cancels meanwhile."""
+    venue = traded_venue()
+    venue.do(instrument(dynamic_band_ppm=50_000, pause_ns=10**9))
+    venue.limit(ALICE, BUY, 96, 1)
+    venue.limit(ALICE, BUY, 50, 9)
+    for stop_ticks in (99, 99, 0, 98, 97):
+        trail = trailing(CAROL, SELL, 3, 1)
+        venue.do(stop(CAROL, SELL, stop_ticks, 1) if stop_ticks else trail)
+    events = trade_at(venue, 97)
+    assert triggered(events) == [5, 6, 8, 7, 9]
+    assert canceled(events) == [(6, CancelReason.PRICE_BAND)]
+    assert state_hash(restore(snapshot(venue.engine))) == state_hash(venue.engine)
+    assert canceled(venue.story(CancelOrder(CAROL, 9))) == [(9, CancelReason.USER)]
+    venue.limit(ALICE, BUY, 93, 5)
+    trade_at(venue, uncross_ticks)
+    events = advance(venue, venue.time_ns + 10**9)
+    assert triggered(events) == set_off
+    assert [taker for _, taker, _, _ in trades(events)[1:]] == set_off
+    waiting = venue.engine.books[SYMBOL].waiting
+    assert waiting is not None
+    assert len(waiting) == 2 - len(set_off)

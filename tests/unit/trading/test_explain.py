@@ -9,12 +9,15 @@ from orderbook import journal
 from orderbook.core.commands import (
     AdvanceTime,
     AmendOrder,
+    Batch,
     BustTrade,
     CancelAllOrders,
     CancelOrder,
     Command,
+    DefineInstrument,
     PlaceOrder,
     PlaceOrderList,
+    ReplaceOrder,
     SetAccountLimits,
     SetKillSwitch,
     SetPhase,
@@ -26,10 +29,12 @@ from orderbook.core.units import (
     InstrumentStatus,
     OrderListKind,
     OrderType,
+    PostOnly,
     SelfTradePrevention,
     Side,
     TimeInForce,
 )
+from orderbook.explanation.amounts import Amounts
 from orderbook.explanation.errors import NotInJournal, TooFar
 from orderbook.explanation.explain import (
     Limits,
@@ -177,6 +182,41 @@ def test_a_stop_names_the_trade_that_set_it_off(venue: Venue) -> None:
     assert kinds(told)[-2:] == ["triggered", "now"]
 
 
+def test_a_stop_names_the_trade_of_a_sweep_that_set_it_off(venue: Venue) -> None:
+    venue.execute(buy(BOB, 250_000, 1_000))
+    venue.execute(sell(BOB, 250_000, 1_000))
+    options = OrderOptions(stop_ticks=245_000)
+    venue.execute(sell(ALICE, 260_000, 5_000, type=OrderType.STOP_LIMIT, options=options))
+    for price_ticks in (249_000, 244_000, 244_000, 230_000):
+        venue.execute(buy(BOB, price_ticks, 1_000))
+    swept = [
+        one for one in venue.execute(sell(BOB, 230_000, 4_000)).events if isinstance(one, Trade)
+    ]
+    facts = step(explain_order(3), "triggered").facts
+    assert (facts["trade_id"], facts["last_price_ticks"]) == (swept[1].trade_id, 244_000)
+
+
+def test_a_stop_that_an_auction_sends_back_says_so(venue: Venue) -> None:
+    rules = venue.engine.instruments[SYMBOL]
+    fields = {name: getattr(rules, name) for name in DefineInstrument.__struct_fields__}
+    fields |= {"dynamic_band_ppm": 20_000, "pause_ns": 10**9}
+    venue.execute(DefineInstrument(**fields))
+    venue.execute(buy(BOB, 250_000, 1_000))
+    venue.execute(sell(BOB, 250_000, 1_000))
+    for _ in range(2):
+        options = OrderOptions(stop_ticks=249_000)
+        venue.execute(sell(ALICE, 0, 5_000, type=OrderType.STOP_MARKET, options=options))
+    venue.execute(buy(BOB, 200_000, 5_000))
+    venue.execute(buy(BOB, 249_000, 1_000))
+    venue.execute(sell(BOB, 249_000, 1_000))
+    assert step(explain_order(3), "canceled").facts["reason"] == "price_band"
+    told = explain_order(4)
+    assert kinds(told)[-4:] == ["triggered", "phase", "waits_again", "now"]
+    assert step(told, "now").facts["stop_price_ticks"] == 249_000
+    venue.project()
+    assert Order.objects.get(pk=4).status == "waiting"
+
+
 def test_an_amend_tells_what_became_of_the_place(venue: Venue) -> None:
     venue.execute(buy(ALICE, 250_000, 5_000))
     venue.execute(AmendOrder(ALICE, 1, quantity_lots=4_000))
@@ -213,6 +253,76 @@ def test_an_oco_names_what_the_other_order_did(venue: Venue) -> None:
     ended = step(told, "canceled").facts
     assert ended["reason"] == "other_leg"
     assert ended["cause"] == f"order 3 traded (trade {trade.trade_id})"
+
+
+def test_exits_of_a_bracket_were_checked_for_what_they_ask_alone(venue: Venue) -> None:
+    venue.execute(sell(BOB, 250_000, 5_000))
+    sells = [
+        sell(ALICE, 260_000, 5_000),
+        sell(ALICE, 0, 5_000, type=OrderType.STOP_MARKET, options=OrderOptions(stop_ticks=240_000)),
+    ]
+    entry = buy(ALICE, 250_000, 5_000)
+    venue.execute(PlaceOrderList(OrderListKind.BRACKET, (entry, *sells)))
+    assert "funds" in step(explain_order(2), "checked").facts
+    for order_id, kind in ((3, "rests"), (4, "waits")):
+        told = explain_order(order_id)
+        assert kinds(told)[-3:] == ["armed", kind, "now"], "its entry is done"
+        facts = step(told, "checked").facts
+        assert not {"funds", "best_opposite_price", "last_price"} & set(facts)
+        assert str(facts["notional"]).split(",")[1].startswith(" at most")
+    venue.execute(PlaceOrderList(OrderListKind.BRACKET, (buy(ALICE, 240_000, 5_000), *sells)))
+    assert kinds(explain_order(7))[-2:] == ["pending", "now"]
+
+
+def test_what_an_order_needs_is_told_as_it_was_reckoned(venue: Venue) -> None:
+    book = venue.engine.books[SYMBOL]
+    venue.execute(sell(BOB, 260_000, 5_000))
+    venue.execute(buy(BOB, 240_000, 2_000))
+    more_than_there_is = OrderOptions(quote_minor=3_000 * 240_000 * book.tick_lot_minor)
+    ioc, market = TimeInForce.IOC, OrderType.MARKET
+    stop, trail = OrderType.STOP_MARKET, OrderType.TRAILING_STOP
+    cases = [  # (order, its notional and what it needs, in ticks times lots and lots)
+        (
+            sell(ALICE, 0, 0, type=market, time_in_force=ioc, options=more_than_there_is),
+            240_000 * 2_000,
+            2_000,
+        ),
+        (
+            buy(ALICE, 0, 5_000, type=stop, options=OrderOptions(stop_ticks=255_000)),
+            255_000 * 5_000,
+            0,
+        ),
+        (
+            sell(ALICE, 0, 5_000, type=trail, options=OrderOptions(trail_ticks=9)),
+            239_991 * 5_000,
+            5_000,
+        ),
+        (
+            buy(ALICE, 270_000, 5_000, options=OrderOptions(post_only=PostOnly.REPRICE)),
+            259_999 * 5_000,
+            259_999 * 5_000,
+        ),
+    ]
+    text = Amounts(book.instrument)
+    for command, notional, needed in cases:
+        facts = step(explain_command(venue.execute(command).sequence), "checked").facts
+        unit_minor = book.tick_lot_minor if command.side is Side.BUY else book.lot_minor
+        needed_text = text.given(command.side, needed * unit_minor)
+        assert str(facts["notional"]).startswith(text.quote(notional * book.tick_lot_minor))
+        assert str(facts["funds"]).startswith(f"{needed_text} needed")
+        assert ("open_orders" in facts) is (command.time_in_force is not ioc)
+    assert "rests in the book at 25999.9" in step(explain_order(6), "rests").text
+
+
+def test_a_replacement_tells_what_the_old_order_held(venue: Venue) -> None:
+    venue.execute(buy(ALICE, 240_000, 5_000))
+    held_minor = 240_000 * 5_000 * venue.engine.books[SYMBOL].tick_lot_minor
+    venue.execute(ReplaceOrder(1, buy(ALICE, 241_000, 5_000)))
+    venue.execute(Batch(ALICE, (buy(ALICE, 100_000, 5_000),)))
+    text = Amounts(venue.engine.instruments[SYMBOL])
+    replaced = str(step(explain_order(2), "checked").facts["funds"])
+    assert replaced.endswith(f"{text.quote(held_minor)} of the order that it replaces")
+    assert str(step(explain_order(3), "checked").facts["funds"]).endswith(" before the batch")
 
 
 def test_every_cause_of_an_end_is_told(venue: Venue) -> None:
