@@ -26,7 +26,7 @@ from orderbook.core.waiting import WaitingOrders
 _BUY: Final = Side.BUY
 _TRADING: Final = InstrumentStatus.TRADING
 
-MAX_EMPTY_LEVELS: Final = 128
+MAX_EMPTY_LEVELS = 128
 
 LevelView = tuple[Side, int, int, int]
 """(side, price_ticks, quantity_lots, order_count); quantity 0 where the level is gone."""

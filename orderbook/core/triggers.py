@@ -16,6 +16,7 @@ One command does at most MAX_TRIGGERS steps of the agenda, and none after MAX_CO
 The rest goes on with ``AdvanceTime``, which is then due at once.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from orderbook.core.book import Book
@@ -112,15 +113,17 @@ class Triggers:
 
     def _look_at(self, book: Book, prices: list[int], events: list[Event]) -> None:
         """Moves a book's trailing stops and sets off what its trades, then its last one, set off.
-        What began to wait after its trades has the last one to answer to only."""
-        waiting, looked_at_ticks = book.waiting, 0
+        What began to wait after its trades has the last one to answer to only.
+
+        Trailing stops move where the prices turn, and not at each of a sweep's: those in between
+        move them on the way to the same place, and set none of them off.
+        """
+        waiting = book.waiting
         assert waiting is not None
-        for price_ticks in (*prices, book.last_ticks):
-            if price_ticks == looked_at_ticks:
-                continue
-            looked_at_ticks = price_ticks
-            for order in waiting.follow(price_ticks):
-                self._moved[order.order_id] = order
+        for price_ticks, turns in turning([*prices, book.last_ticks]):
+            if turns:
+                for order in waiting.follow(price_ticks):
+                    self._moved[order.order_id] = order
             order_or_none = waiting.pop_set_off(price_ticks)
             while order_or_none is not None:
                 self._set_off(order_or_none, price_ticks, events)
@@ -189,6 +192,18 @@ def _refuse(order: Order, special: Special) -> CancelReason | None:
     if side is Side.BUY and order.funds.available_minor < cost_minor:
         return CancelReason.INSUFFICIENT_BALANCE
     return None
+
+
+def turning(prices: list[int]) -> Iterator[tuple[int, bool]]:
+    """Each price but repeats of the one before it, and whether the way of the prices begins, turns
+    or ends there."""
+    way = [price for price, before in zip(prices, [0, *prices], strict=False) if price != before]
+    for place, price in enumerate(way):
+        is_inside = 0 < place < len(way) - 1
+        yield (
+            price,
+            not is_inside or (way[place - 1] < price) is not (price < way[place + 1]),
+        )
 
 
 def stop_moved(order: Order) -> StopMoved:

@@ -3,24 +3,26 @@
 Prices are ticks, quantities lots, money minor units of an asset, time nanoseconds since the epoch
 (UTC). The bounds keep every stored number inside a signed 64-bit database column, and every price
 and quantity inside the integers that a JavaScript client can represent exactly.
+
+What is Final is compiled into the compiled build. Most limits are not, so that tests can lower them.
 """
 
 from enum import Enum
 from typing import Final
 
 MAX_PRICE_TICKS: Final = 10**12
-MAX_QUANTITY_LOTS: Final = 10**15
+MAX_QUANTITY_LOTS = 10**15
 MAX_SUPPLY_MINOR: Final = 2**62
 """Most minor units of one asset that may exist in the venue (deposits less withdrawals)."""
 MAX_NOTIONAL_MINOR: Final = MAX_SUPPLY_MINOR
 """Most that a limit order's price x quantity may come to. More could never be paid at once, but
 bit by bit; and what an order has traded for, at twice this at most, must fit a database column."""
-MAX_FEE_PPM: Final = 100_000
+MAX_FEE_PPM = 100_000
 """Fees are parts per million of the amount received; 100,000 is ten percent."""
-MAX_BAND_PPM: Final = 1_000_000
+MAX_BAND_PPM = 1_000_000
 """Widest price band: 100 percent either way of its centre. 0 switches a band off."""
-MAX_FEE_TIERS: Final = 10
-FEE_VOLUME_DAYS: Final = 30
+MAX_FEE_TIERS = 10
+FEE_VOLUME_DAYS = 30
 """A fee tier is earned by what was traded in this many full UTC days before today."""
 MAX_DECIMALS: Final = 12
 PPM: Final = 1_000_000
@@ -32,38 +34,38 @@ MAX_ID: Final = 2**63 - 1
 """Largest account id and epoch."""
 MAX_UNIT_MINOR: Final = 10**18
 """Largest lot_minor and tick_lot_minor of an instrument."""
-MAX_OPEN_ORDERS: Final = 200_000
+MAX_OPEN_ORDERS = 200_000
 """Most resting orders of one account. One account may replay a whole recorded book."""
-MAX_FILLS: Final = 50_000
+MAX_FILLS = 50_000
 """Most trades that one order makes as it comes in, so that one command cannot hold up the venue or
 make more events than tables and messages have room for."""
-MAX_TRAILING_STOPS: Final = 1_000
+MAX_TRAILING_STOPS = 1_000
 """Most trailing stops that wait in one instrument, because each new extreme moves all of them."""
-MAX_TRIGGERS: Final = 1_000
+MAX_TRIGGERS = 1_000
 """Most waiting orders that one command sets off; those behind them go with the next one."""
-MAX_COMMAND_TRADES: Final = 50_000
+MAX_COMMAND_TRADES = 50_000
 """Once so many trades are made, one command begins nothing more: what was set off goes with the
 next one, and orders of a batch that could trade are canceled."""
-MAX_TIMERS: Final = 1_000
+MAX_TIMERS = 1_000
 """Most timers (expiries and the like) that one AdvanceTime fires; the rest stays due."""
-MAX_BATCH_COMMANDS: Final = 50
-MAX_SCHEDULE_ENTRIES: Final = 16
-MAX_DISPLAY_PARTS: Final = 100
+MAX_BATCH_COMMANDS = 50
+MAX_SCHEDULE_ENTRIES = 16
+MAX_DISPLAY_PARTS = 100
 """An iceberg shows at least a hundredth of its quantity."""
-MAX_RATE: Final = 1_000_000
+MAX_RATE = 1_000_000
 """Largest rate limit of an account, a second."""
-MIN_DEAD_MAN_NS: Final = 1_000_000_000
-MAX_DEAD_MAN_NS: Final = 86_400_000_000_000
-MAX_PAUSE_NS: Final = 86_400_000_000_000
+MIN_DEAD_MAN_NS = 1_000_000_000
+MAX_DEAD_MAN_NS = 86_400_000_000_000
+MAX_PAUSE_NS = 86_400_000_000_000
 MAX_TIME_NS: Final = 2**63 - 1
 SECOND_NS: Final = 1_000_000_000
 DAY_NS: Final = 86_400_000_000_000
-INDICATION_INTERVAL_NS: Final = 250_000_000
+INDICATION_INTERVAL_NS = 250_000_000
 """How often a collecting auction publishes its indicative price, at most."""
-INDICATION_LEVEL_NS: Final = 50_000
+INDICATION_LEVEL_NS = 50_000
 """That is less often in a deep book: so long for each of its price levels, several times what it
 takes to look at one, so that no book can keep the venue busy with its indications."""
-CLIENT_ORDER_ID_MEMORY: Final = 100_000
+CLIENT_ORDER_ID_MEMORY = 100_000
 """How many client order ids of finished orders the venue remembers, over all accounts."""
 
 FEE_ACCOUNT_ID: Final = 0

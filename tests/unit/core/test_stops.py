@@ -21,6 +21,7 @@ from orderbook.core.events import (
 )
 from orderbook.core.rejects import RejectReason
 from orderbook.core.snapshot import restore, snapshot, state_hash
+from orderbook.core.triggers import turning
 from orderbook.core.units import CancelReason, InstrumentStatus, OrderType, PostOnly, Side
 from tests.unit.core.special_orders import (
     DAY,
@@ -462,3 +463,32 @@ def test_what_waits_again_is_looked_at_as_trading_begins(
     waiting = venue.engine.books[SYMBOL].waiting
     assert waiting is not None
     assert len(waiting) == 2 - len(set_off)
+
+
+@pytest.mark.parametrize(
+    ("prices", "way"),
+    [
+        ([5], [(5, True)]),
+        ([5, 5], [(5, True)]),
+        ([5, 6], [(5, True), (6, True)]),
+        ([5, 6, 6, 7, 9], [(5, True), (6, False), (7, False), (9, True)]),
+        ([9, 8, 7], [(9, True), (8, False), (7, True)]),
+        ([1, 3, 2, 2, 4], [(1, True), (3, True), (2, True), (4, True)]),
+    ],
+)
+def test_a_way_of_prices_turns_where_it_begins_ends_or_goes_back(
+    prices: list[int], way: list[tuple[int, bool]]
+) -> None:
+    assert list(turning(prices)) == way
+
+
+def test_a_sweep_moves_a_trailing_stop_once_and_to_its_end() -> None:
+    venue = traded_venue()
+    venue.do(trailing(CAROL, SELL, 3, 1))
+    for price_ticks in range(101, 141):
+        venue.limit(ALICE, SELL, price_ticks, 1)
+    events = venue.story(limit(BOB, BUY, 140, 40))
+    assert len(trades(events)) == 40
+    assert [event.stop_ticks for event in events if isinstance(event, StopMoved)] == [137]
+    assert not triggered(events)
+    assert triggered(trade_at(venue, 137)) == [3]
