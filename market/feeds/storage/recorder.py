@@ -29,7 +29,7 @@ from market.feeds.storage.exactness import Exactness, packed, packed_keys, unpac
 from market.feeds.storage.partitions import DAY_NS, Partitions, day_of
 from market.feeds.storage.plan import StoragePlan
 from market.feeds.storage.rebuilding import rebuild
-from market.feeds.storage.recovery import open_bars, stored_run
+from market.feeds.storage.recovery import open_bars, saved_at, stored_run
 from market.feeds.storage.tables import Batch, RunState
 
 
@@ -60,6 +60,8 @@ class Recorder:
         self._unsaved: set[BookKey] = set()
         """Books that changed since their last snapshot."""
         self._since_round = 0
+        self._round_after = self._first_round
+        """So many records after the last round comes the next."""
         self._round_at = time.monotonic()
         self._is_round_wanted = False
         self._buffer = np.empty(plan.segment_records, MBO_DTYPE)
@@ -74,6 +76,10 @@ class Recorder:
                 for row in FeedInstrument.objects.filter(feed=feed)
             }
         )
+
+    @property
+    def _first_round(self) -> int:
+        return min(self._plan.first_snapshot_records, self._plan.snapshot_records)
 
     @property
     def next_position(self) -> int:
@@ -93,7 +99,7 @@ class Recorder:
         self._run = RunState(*(getattr(row, name) for name in RunState.__struct_fields__))
         self._position, self._clock = row.next_position, row.end_ns
         self._seen = set(self._books.keys())
-        self._unsaved = set(self._seen)
+        self._unsaved = self._seen - saved_at(row, row.next_position)
         self._books.changed()
         for instrument, second, bar in open_bars(row, self._books, self._rows.known):
             self._bars.put(instrument, second, bar)
@@ -163,6 +169,9 @@ class Recorder:
             return
         self.cut()
         if self._run is not None:
+            # Fewer records than that are replayed in a moment, and laps of a short file are many.
+            if self._since_round >= self._first_round:
+                self.finish()
             self._batch.add_bars(self._bars.drain(self._run.number))
             self._bars.forget()
             self._books.clear()
@@ -172,6 +181,7 @@ class Recorder:
         self._run = RunState(run, position, position, 0, 0)
         self._position, self._clock = position, 0
         self._since_round, self._round_at = 0, time.monotonic()
+        self._round_after = self._first_round
         self._is_round_wanted = False
 
     # -- segments -----------------------------------------------------------------------------
@@ -286,7 +296,18 @@ class Recorder:
         if not self._unsaved:
             return False
         waited = time.monotonic() - self._round_at
-        return self._since_round >= self._plan.snapshot_records or waited >= self._plan.snapshot_s
+        return self._since_round >= self._round_after or waited >= self._plan.snapshot_s
+
+    def finish(self) -> None:
+        """Nothing of the run follows: with the next transaction, all books that changed since
+        their last snapshot are stored."""
+        self.cut()
+        if self._run is None:
+            return
+        keys = self._seen if self._is_round_wanted else self._unsaved
+        if keys:
+            self._round(self._clock, keys)
+            self._batch.runs[self._run.number] = self._run
 
     def _round(self, at_ns: int, keys: set[BookKey]) -> None:
         """Stores these books as they are before the next record; those that are not exact wait."""
@@ -317,6 +338,7 @@ class Recorder:
             counts.snapshot_bytes += len(payload)
             self._unsaved.discard(key)
         self._since_round, self._round_at = 0, time.monotonic()
+        self._round_after = min(2 * self._round_after, self._plan.snapshot_records)
         self._is_round_wanted = False
 
     # -- transactions -------------------------------------------------------------------------

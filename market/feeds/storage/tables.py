@@ -120,6 +120,9 @@ def write(feed_id: str, batch: Batch, now: datetime, partitions: Partitions) -> 
 
 def is_written(feed_id: str, batch: Batch) -> bool:
     """Whether a transaction whose end was never reported took place."""
+    if batch.snapshots:
+        row = dict(zip(SNAPSHOT_FIELDS, batch.snapshots[-1], strict=True))
+        return BookSnapshot.objects.filter(pk=row["id"], ts_ns=row["ts_ns"]).exists()
     newest = max(batch.runs)
     run = StorageRun.objects.filter(feed_id=feed_id, number=newest).first()
     return run is not None and run.next_position >= batch.runs[newest].next_position

@@ -26,6 +26,8 @@ POLL_S: Final = 0.05
 RETRY_S: Final = 0.5
 ORPHAN_RETRIES: Final = 20
 """How often it tries to store the rest without a parent."""
+FINISH_RETRIES: Final = 10
+"""How often it tries to store the books at the end."""
 CONFIG_LIMIT: Final = 1 << 24
 logger = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ class Storing:
             if self._recorder.is_due() or (is_last and not took):
                 self._commit()
             if is_last and not took:
+                self._finish()
                 break
             if not took:
                 select.select([0] if not is_orphan else [], [], [], POLL_S)
@@ -128,13 +131,24 @@ class Storing:
         elif entry.kind == Kind.IMAGES:
             self._recorder.replace(unpack_images(bytes(entry.payload)))
 
-    def _commit(self) -> None:
-        """Tries until it is done; the parent ends it if that takes too long. Without a parent it
-        gives up, for nobody would ever end it."""
+    def _finish(self) -> None:
+        """Full books at the end, in a transaction of their own: the records are stored by now, and
+        nobody waits long for what only makes reading cheaper."""
+        from django.db import DatabaseError, InterfaceError
+
+        self._recorder.finish()
+        try:
+            self._commit(FINISH_RETRIES)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("the books at the end are not stored: %s", error)
+
+    def _commit(self, max_retries: int | None = None) -> None:
+        """Tries until it is done, or so often; the parent ends it if that takes too long. Without a
+        parent it gives up, for nobody would ever end it."""
         from django.conf import settings
         from django.db import DatabaseError, InterfaceError, connections
 
-        retries = 0
+        retries = orphan_retries = 0
         while True:
             try:
                 self._stored = self._recorder.commit()
@@ -143,8 +157,9 @@ class Storing:
                 self._ring.failures += 1
                 logger.warning("storing failed, and is tried again: %s", error)
                 connections[settings.FEEDS_DATABASE].close()
-                retries += _is_at_end(0)
-                if retries > ORPHAN_RETRIES:
+                retries += 1
+                orphan_retries += _is_at_end(0)
+                if orphan_retries > ORPHAN_RETRIES or retries == max_retries:
                     raise
                 time.sleep(RETRY_S)
         self._ring.failures = 0

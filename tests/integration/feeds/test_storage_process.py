@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connections
 
 from market.feeds.dbn.records import Records
-from market.feeds.models import Feed, RecordSegment, StorageGap, StorageRun
+from market.feeds.models import BookSnapshot, Feed, RecordSegment, StorageGap, StorageRun
 from market.feeds.storage import reading
 from market.feeds.storage.child import discard, prepare
 from market.feeds.storage.plan import StoragePlan
@@ -76,6 +76,30 @@ def test_everything_is_stored_and_read_back_exactly() -> None:
     for key in KEYS:
         assert same(reading.book_at(feed, key, last), direct(records, key))
     assert not reading.gaps(feed, 0, FOREVER)
+
+
+def full_books(feed: Feed) -> list[tuple[int, int]]:
+    """Publisher and instrument of each book that is stored whole where its run ends."""
+    (run,) = StorageRun.objects.filter(feed=feed)
+    rows = BookSnapshot.objects.filter(feed=feed, run=run.number, position=run.next_position)
+    names = rows.values_list("instrument__publisher_id", "instrument__instrument_id")
+    return sorted(names)
+
+
+def test_a_source_that_ends_in_a_moment_leaves_its_books_behind() -> None:
+    feed = new_feed()
+    records = Flow(6).take(2_000)
+    store = FeedStore(feed, {7: "ESZ4"})
+    try:
+        offer(store, records)
+    finally:
+        report = store.close(DEADLINE_S)
+    assert report.is_whole
+    assert full_books(feed) == sorted(KEYS)
+    assert BookSnapshot.objects.count() == len(KEYS)
+    last = int(records["ts_recv"][-1])
+    for key in KEYS:
+        assert same(reading.book_at(feed, key, last), direct(records, key))
 
 
 def test_a_process_that_was_prepared_stores_like_another() -> None:
@@ -233,6 +257,7 @@ def test_a_killed_parent_takes_its_storing_process_along() -> None:
         parent.communicate()
     until(lambda: not _is_running(child), "the storing process did not end")
     assert stored_count(feed) == 12_000
+    assert full_books(feed) == sorted(KEYS)
     for row in RecordSegment.objects.filter(feed=feed):
         assert len(records_of(row)) == row.record_count
 
