@@ -126,15 +126,15 @@ class Recorder:
                 self.cut()
 
     def lose(
-        self, run: int, position: int, count: int, reason: str, span: tuple[int, int] | None = None
+        self, run: int, position: int, count: int, reason: str, span: tuple[int, int] = (0, 0)
     ) -> None:
-        """``count`` records are missing from ``position`` on; their first and last time, if they
-        are known."""
+        """``count`` records are missing from ``position`` on. ``span``: the time of the first and
+        the latest of them, 0 where that is not known."""
         self._enter(run, position)
         if position < self.next_position or self._run is None:
             return
         self.cut()
-        start_ns, end_ns = span or (self._clock, self._clock)
+        start_ns = max(self._clock, span[0])
         self._batch.gaps.append(
             StorageGap(
                 feed=self._feed,
@@ -142,7 +142,7 @@ class Recorder:
                 position=position,
                 record_count=count,
                 start_ns=start_ns,
-                end_ns=max(start_ns, end_ns),
+                end_ns=max(start_ns, span[1]),
                 reason=reason,
             )
         )
@@ -192,6 +192,9 @@ class Recorder:
             return
         records = self._buffer[: self._count]
         clock = clock_of(records, self._clock)
+        if not clock[0]:
+            # A run that begins without a time begins with the first one: before, it tells nothing.
+            clock[clock == 0] = clock[min(np.count_nonzero(clock == 0), len(clock) - 1)]
         days = clock // np.uint64(DAY_NS)
         edges = [0, *(np.flatnonzero(days[1:] != days[:-1]) + 1).tolist(), len(records)]
         for start, end in pairwise(edges):
@@ -232,7 +235,7 @@ class Recorder:
         self._since_round += len(records)
         self._position += len(records)
         self._clock = run.end_ns = end_ns
-        run.start_ns = run.start_ns if run.record_count else start_ns
+        run.start_ns = run.start_ns or start_ns
         run.record_count += len(records)
         run.next_position = self._position
         self._batch.runs[run.number] = run

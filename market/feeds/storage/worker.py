@@ -126,7 +126,7 @@ class Storing:
             self._recorder.take(entry.run, entry.position, records)
         elif entry.kind == Kind.GAP:
             reason = list(StorageGap.Reason)[entry.detail]
-            span = (entry.start_ns, entry.end_ns) if entry.start_ns else None
+            span = entry.start_ns, entry.end_ns
             self._recorder.lose(entry.run, entry.position, entry.record_count, reason, span)
         elif entry.kind == Kind.IMAGES:
             self._recorder.replace(unpack_images(bytes(entry.payload)))

@@ -19,7 +19,7 @@ from market.feeds.books.contract import BookImage
 from market.feeds.dbn.records import Records
 from market.feeds.models import Feed, StorageGap
 from market.feeds.storage.child import StoringProcess
-from market.feeds.storage.codec import pack_images
+from market.feeds.storage.codec import LAST_NS, pack_images
 from market.feeds.storage.plan import StoragePlan
 from market.feeds.storage.reading import feed_of
 from market.feeds.storage.recovery import next_places
@@ -140,8 +140,7 @@ class FeedStore:
                 continue
             is_whole, self._is_overfull = False, True
             self._dropped += len(part)
-            start_ns, end_ns = int(part["ts_recv"][0]), int(part["ts_recv"][-1])
-            self._lose(len(part), start_ns, end_ns, StorageGap.Reason.OVERFLOW)
+            self._lose(len(part), *span_of(part), StorageGap.Reason.OVERFLOW)
         return is_whole
 
     @property
@@ -179,7 +178,7 @@ class FeedStore:
         last = self._losses[-1] if self._losses else None
         if last is not None and (last.run, last.reason) == (self._run, reason):
             last.record_count += count
-            last.end_ns = end_ns
+            last.end_ns = max(last.end_ns, end_ns)
         else:
             loss = _Loss(self._run, self._position, count, start_ns, end_ns, reason)
             self._losses.append(loss)
@@ -298,3 +297,9 @@ class FeedStore:
         metrics.FEED_STORE_BEHIND_SECONDS.labels(feed).set(lag.behind_s)
         dropped, self._told_dropped = lag.dropped_records - self._told_dropped, lag.dropped_records
         metrics.FEED_STORE_DROPPED_RECORDS.labels(feed).inc(dropped)
+
+
+def span_of(records: Records) -> tuple[int, int]:
+    """The time of the first record and the latest of all; 0 where none is told."""
+    times = np.where(records["ts_recv"] > LAST_NS, 0, records["ts_recv"])
+    return int(times[0]), int(times.max())
