@@ -8,7 +8,9 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import pairwise
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -32,6 +34,16 @@ from market.feeds.storage.rebuilding import rebuild
 from market.feeds.storage.recovery import open_bars, saved_at, stored_run
 from market.feeds.storage.tables import Batch, RunState
 
+T = TypeVar("T")
+
+
+class Attempt(Protocol):
+    def __call__(self, action: Callable[[], T]) -> T: ...
+
+
+def once(action: Callable[[], T]) -> T:
+    return action()
+
 
 class Recorder:
     """Stores one feed. Not safe for use by several threads."""
@@ -42,8 +54,12 @@ class Recorder:
         symbols: Mapping[int, str],
         new_books: Callable[[], Books],
         plan: StoragePlan,
+        attempt: Attempt = once,
     ) -> None:
+        """``attempt`` calls what needs the database while records are taken, and may do so again
+        and again until it succeeds: taking cannot be repeated."""
         self._feed = feed
+        self._attempt = attempt
         self._symbols = symbols
         self._plan = plan
         self._books = new_books()
@@ -192,9 +208,10 @@ class Recorder:
             return
         records = self._buffer[: self._count]
         clock = clock_of(records, self._clock)
-        if not clock[0]:
+        if not clock[0] and clock[-1]:
             # A run that begins without a time begins with the first one: before, it tells nothing.
-            clock[clock == 0] = clock[min(np.count_nonzero(clock == 0), len(clock) - 1)]
+            first = int(np.flatnonzero(clock)[0])
+            clock[:first] = clock[first]
         days = clock // np.uint64(DAY_NS)
         edges = [0, *(np.flatnonzero(days[1:] != days[:-1]) + 1).tolist(), len(records)]
         for start, end in pairwise(edges):
@@ -284,12 +301,14 @@ class Recorder:
         for book in sorted(new):
             publisher_id, instrument_id = unpacked(book)
             symbol = self._symbols.get(instrument_id) or str(instrument_id)
-            row, _ = FeedInstrument.objects.get_or_create(
+            row_of = partial(
+                FeedInstrument.objects.get_or_create,
                 feed=self._feed,
                 publisher_id=publisher_id,
                 instrument_id=instrument_id,
                 defaults={"symbol": symbol[:MAX_FEED_SYMBOL_LENGTH]},
             )
+            row, _ = self._attempt(row_of)
             ids[book] = row.pk
         self._rows.learn(ids)
 

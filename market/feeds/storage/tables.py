@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 from django.conf import settings
-from django.db import connections, models, transaction
+from django.db import Error, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F
 
@@ -101,9 +101,19 @@ class Batch(msgspec.Struct):
 
 def write(feed_id: str, batch: Batch, now: datetime, partitions: Partitions) -> None:
     """Raises Django's database errors, and then nothing is written."""
+    try:
+        _write(feed_id, batch, now, partitions)
+    except Error:
+        # Perhaps because retention dropped a day that is written to again.
+        partitions.forget()
+        raise
+
+
+def _write(feed_id: str, batch: Batch, now: datetime, partitions: Partitions) -> None:
     partitions.ensure(batch.days)
     connection = connections[settings.FEEDS_DATABASE]
-    with transaction.atomic(using=connection.alias):
+    # Django does not see what COPY raises.
+    with transaction.atomic(using=connection.alias), connection.wrap_database_errors:
         insert(connection, RecordSegment, RECORD_FIELDS, batch.records)
         insert(connection, BboSegment, BBO_FIELDS, batch.bbo)
         insert(connection, BookSnapshot, SNAPSHOT_FIELDS, batch.snapshots)

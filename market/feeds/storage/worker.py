@@ -12,7 +12,9 @@ import select
 import sys
 import time
 from collections import deque
-from typing import Final
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeVar
 
 import django
 import msgspec
@@ -29,6 +31,7 @@ ORPHAN_RETRIES: Final = 20
 FINISH_RETRIES: Final = 10
 """How often it tries to store the books at the end."""
 CONFIG_LIMIT: Final = 1 << 24
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -57,7 +60,7 @@ def main() -> None:
     ring.warm = os.getpid()
     config = msgspec.json.decode(_read_line(0), type=Config)
     connections[settings.FEEDS_DATABASE].settings_dict["NAME"] = config.database
-    Storing(ring, config).run()
+    attempt(ring, partial(Storing, ring, config)).run()
 
 
 class Storing:
@@ -69,7 +72,9 @@ class Storing:
 
         feed = Feed.objects.get(pk=config.feed_id)
         self._ring = ring
-        self._recorder = Recorder(feed, config.symbols, FastBooks, config.plan)
+        self._recorder = Recorder(
+            feed, config.symbols, FastBooks, config.plan, partial(attempt, ring)
+        )
         self._read = ring.released
         self._open: deque[tuple[int, int]] = deque()
         """Entries that were taken: where each ends in the ring, and the position after it."""
@@ -143,30 +148,35 @@ class Storing:
             logger.warning("the books at the end are not stored: %s", error)
 
     def _commit(self, max_retries: int | None = None) -> None:
-        """Tries until it is done, or so often; the parent ends it if that takes too long. Without a
-        parent it gives up, for nobody would ever end it."""
-        from django.conf import settings
-        from django.db import DatabaseError, InterfaceError, connections
-
-        retries = orphan_retries = 0
-        while True:
-            try:
-                self._stored = self._recorder.commit()
-                break
-            except (DatabaseError, InterfaceError) as error:
-                self._ring.failures += 1
-                logger.warning("storing failed, and is tried again: %s", error)
-                connections[settings.FEEDS_DATABASE].close()
-                retries += 1
-                orphan_retries += _is_at_end(0)
-                if orphan_retries > ORPHAN_RETRIES or retries == max_retries:
-                    raise
-                time.sleep(RETRY_S)
-        self._ring.failures = 0
+        self._stored = attempt(self._ring, self._recorder.commit, max_retries)
         at = self._ring.released
         while self._open and self._open[0][1] <= self._stored:
             at = self._open.popleft()[0]
         self._ring.release(at, self._stored)
+
+
+def attempt(ring: Ring, action: Callable[[], T], max_retries: int | None = None) -> T:
+    """Tries until the database does it, or so often; the parent ends this process if that takes too
+    long. Without a parent it gives up, for nobody would ever end it."""
+    from django.conf import settings
+    from django.db import DatabaseError, InterfaceError, connections
+
+    retries = orphan_retries = 0
+    while True:
+        try:
+            result = action()
+        except (DatabaseError, InterfaceError) as error:
+            ring.failures += 1
+            logger.warning("storing failed, and is tried again: %s", error)
+            connections[settings.FEEDS_DATABASE].close()
+            retries += 1
+            orphan_retries += _is_at_end(0)
+            if orphan_retries > ORPHAN_RETRIES or retries == max_retries:
+                raise
+            time.sleep(RETRY_S)
+        else:
+            ring.failures = 0
+            return result
 
 
 def _read_line(descriptor: int) -> bytes:

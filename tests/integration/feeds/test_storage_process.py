@@ -255,14 +255,14 @@ def test_a_killed_parent_takes_its_storing_process_along() -> None:
     finally:
         parent.kill()
         parent.communicate()
-    until(lambda: not _is_running(child), "the storing process did not end")
+    until(lambda: not is_running(child), "the storing process did not end")
     assert stored_count(feed) == 12_000
     assert full_books(feed) == sorted(KEYS)
     for row in RecordSegment.objects.filter(feed=feed):
         assert len(records_of(row)) == row.record_count
 
 
-def _is_running(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except FileNotFoundError:
