@@ -6,13 +6,15 @@ descriptor, and gets one line of JSON on its standard input, whose end says that
 more. Then it stores what is left in the ring, and ends; so it does when the ring is closed.
 """
 
+import fcntl
 import logging
 import os
 import select
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Final, TypeVar
 
@@ -37,9 +39,6 @@ logger = logging.getLogger(__name__)
 
 class Config(msgspec.Struct):
     feed_id: str
-    run: int
-    """The parent's first; each restart of the source makes the next one."""
-    first_position: int
     database: str
     """Name of the database, which tests change."""
     symbols: dict[int, str]
@@ -60,7 +59,8 @@ def main() -> None:
     ring.warm = os.getpid()
     config = msgspec.json.decode(_read_line(0), type=Config)
     connections[settings.FEEDS_DATABASE].settings_dict["NAME"] = config.database
-    attempt(ring, partial(Storing, ring, config)).run()
+    with sole_writer(config.feed_id):
+        attempt(ring, partial(Storing, ring, config)).run()
 
 
 class Storing:
@@ -68,7 +68,7 @@ class Storing:
         from market.feeds.books.fast import FastBooks
         from market.feeds.models import Feed
         from market.feeds.storage.recorder import Recorder
-        from market.feeds.storage.recovery import last_run
+        from market.feeds.storage.recovery import last_run, next_places
 
         feed = Feed.objects.get(pk=config.feed_id)
         self._ring = ring
@@ -78,9 +78,12 @@ class Storing:
         self._read = ring.released
         self._open: deque[tuple[int, int]] = deque()
         """Entries that were taken: where each ends in the ring, and the position after it."""
-        self._stored = config.first_position
+        if ring.origin is None:
+            ring.origin = next_places(feed)
+        assert ring.origin is not None
+        self._first_run, self._first_position = ring.origin
         newest = last_run(feed)
-        if newest is not None and newest >= config.run:
+        if newest is not None and newest >= self._first_run:
             self._recorder.resume(newest)
             logger.info("feed %s: storage resumes at %d", feed, self._recorder.next_position)
 
@@ -98,12 +101,15 @@ class Storing:
                 break
             if not took:
                 select.select([0] if not is_orphan else [], [], [], POLL_S)
-        logger.info("storage ends at %d", self._stored)
+        logger.info("storage ends at %d", self._recorder.next_position)
 
     def _take(self) -> bool:
         """Takes what is new, but not more than one transaction's worth."""
         took = False
-        for entry in self._ring.entries(self._read):
+        for found in self._ring.entries(self._read):
+            entry = found._replace(
+                position=self._first_position + found.position, run=self._first_run + found.run
+            )
             if not self._is_stored(entry):
                 self._handle(entry)
             self._read = entry.after
@@ -148,11 +154,29 @@ class Storing:
             logger.warning("the books at the end are not stored: %s", error)
 
     def _commit(self, max_retries: int | None = None) -> None:
-        self._stored = attempt(self._ring, self._recorder.commit, max_retries)
+        stored = attempt(self._ring, self._recorder.commit, max_retries)
         at = self._ring.released
-        while self._open and self._open[0][1] <= self._stored:
+        while self._open and self._open[0][1] <= stored:
             at = self._open.popleft()[0]
-        self._ring.release(at, self._stored)
+        # Before its first record the recorder knows no place.
+        self._ring.release(at, max(0, stored - self._first_position))
+
+
+@contextmanager
+def sole_writer(feed_id: str) -> Iterator[None]:
+    """Waits until no other process of this machine stores the feed: the one of a killed
+    predecessor stores what that left, and only then it is known where this one begins."""
+    from django.conf import settings
+
+    path = settings.DATA_DIR / f"feed-{feed_id}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logger.warning("feed %s: another process stores it, and is waited for", feed_id)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def attempt(ring: Ring, action: Callable[[], T], max_retries: int | None = None) -> T:

@@ -22,7 +22,6 @@ from market.feeds.storage.child import StoringProcess
 from market.feeds.storage.codec import LAST_NS, pack_images
 from market.feeds.storage.plan import StoragePlan
 from market.feeds.storage.reading import feed_of
-from market.feeds.storage.recovery import next_places
 from market.feeds.storage.ring import Entry, Kind, Ring
 from orderbook import metrics
 
@@ -98,8 +97,9 @@ class FeedStore:
         self._symbols = dict(symbols or {})
         self._plan = plan or StoragePlan()
         self._ring = prepared.ring if prepared else Ring.create(queue_bytes)
-        self._first_run, self._first_position = next_places(self._feed)
-        self._run, self._position = self._first_run, self._first_position
+        self._run = self._position = 0
+        """Counted from the first that is offered here: what the feed has before is for the storing
+        process to find out, once a process that stores what is left of another run has ended."""
         self._expected: int | None = None
         """Number that the stream's next record should have."""
         self._losses: list[_Loss] = []
@@ -208,7 +208,7 @@ class FeedStore:
 
     def lag(self) -> Lag:
         oldest = self._ring.oldest_offered_ns()
-        stored = max(self._ring.stored_position, self._first_position)
+        stored = self._ring.stored_position
         return Lag(
             queued_records=0 if oldest is None else max(0, self._position - stored),
             queued_bytes=self._ring.queued_bytes,
@@ -260,8 +260,6 @@ class FeedStore:
     def _tell_child(self) -> None:
         config = {
             "feed_id": self._feed.pk,
-            "run": self._first_run,
-            "first_position": self._first_position,
             "database": str(connections[settings.FEEDS_DATABASE].settings_dict["NAME"]),
             "symbols": self._symbols,
             "plan": self._plan,

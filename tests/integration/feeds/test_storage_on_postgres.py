@@ -17,6 +17,7 @@ TESTS = (
     "tests/unit/feeds/storage",
     "tests/integration/feeds/test_storage_process.py",
     "tests/integration/feeds/test_storage_outages.py",
+    "tests/integration/feeds/test_storage_takeover.py",
 )
 
 
