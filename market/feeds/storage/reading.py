@@ -12,7 +12,7 @@ import numpy as np
 from market.feeds.books.contract import BookImage, BookKey
 from market.feeds.books.plain import PlainBooks
 from market.feeds.dbn.records import Records
-from market.feeds.errors import BookUnknown, NotStored, UnknownFeed
+from market.feeds.errors import BookUnknown, NotStored, StorageDamaged, UnknownFeed
 from market.feeds.models import (
     BboBar,
     BboSegment,
@@ -23,8 +23,10 @@ from market.feeds.models import (
     RecordSegment,
     StorageGap,
     StorageRun,
+    StoredDay,
 )
 from market.feeds.storage.codec import BBO_DTYPE, Rows, checked, clock_of, unpack
+from market.feeds.storage.partitions import day_of
 from market.feeds.storage.rebuilding import rebuild, records_of
 from market.feeds.storage.timeline import Piece, pieces, run_at, storable
 
@@ -215,7 +217,30 @@ def _position_after(run: StorageRun, at_ns: int) -> int:
     if row is None:
         raise NotStored
     clock = clock_of(records_of(row), row.start_ns)
-    return row.position + int(np.searchsorted(clock, np.uint64(at_ns), "right"))
+    count = int(np.searchsorted(clock, np.uint64(at_ns), "right"))
+    if count == row.record_count:
+        _require_kept(run, row.position + count, at_ns)
+    return row.position + count
+
+
+def _require_kept(run: StorageRun, position: int, at_ns: int) -> None:
+    """What follows a segment may tell of the moment, too, and be gone: with its day, or else."""
+    if position >= run.next_position:
+        return
+    rows = {"feed_id": run.feed_id, "run": run.number}
+    if StorageGap.objects.filter(**rows, position=position).exists():
+        return
+    after = RecordSegment.objects.filter(**rows, position__gte=position)
+    following = after.order_by("position").only("position", "start_ns").first()
+    if following is not None and following.position == position:
+        return
+    first, last = day_of(at_ns), day_of(following.start_ns if following else run.end_ns)
+    days = StoredDay.objects.filter(feed_id=run.feed_id, day__gte=first, day__lte=max(first, last))
+    kept = set(days.values_list("day", flat=True))
+    if first not in kept:
+        raise NotStored("The records of this time are no longer kept.")
+    if len(kept) > (last - first).days:
+        raise StorageDamaged(f"The records from {position} on are not there.")
 
 
 def _require_known_end(feed: Feed, run: StorageRun, at_ns: int) -> None:

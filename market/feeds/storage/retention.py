@@ -107,7 +107,6 @@ def _forget(stored: StoredDay) -> None:
     start, end = start_of(stored.day), start_of(stored.day) + DAY_NS
     runs = StorageRun.objects.filter(feed=stored.feed_id, start_ns__gte=start, start_ns__lt=end)
     with transaction.atomic(using=settings.FEEDS_DATABASE):
-        StorageGap.objects.filter(feed=stored.feed_id, end_ns__gte=start, end_ns__lt=end).delete()
         # The newest run stays: the next one's position follows from it.
         newest = StorageRun.objects.filter(feed=stored.feed_id).order_by("-number").first()
         ended = runs.filter(end_ns__lt=end)
@@ -124,4 +123,27 @@ def _forget(stored: StoredDay) -> None:
             if first is not None:
                 run.first_position, run.start_ns = first
                 run.save(update_fields=["first_position", "start_ns"])
+        _forget_gaps(stored.feed_id, start, end)
         stored.delete()
+
+
+def _forget_gaps(feed_id: str, start: int, end: int) -> None:
+    """Those of the day, but not a run's last one while records after it are kept: books may be
+    unknown since, and would be taken for empty."""
+    newest: dict[int, StorageGap] = {}
+    for gap in StorageGap.objects.filter(feed=feed_id, end_ns__lt=end).order_by("position"):
+        newest[gap.run] = gap
+    needed = [
+        gap.pk
+        for gap in newest.values()
+        if RecordSegment.objects.filter(
+            feed=feed_id, run=gap.run, position__gt=gap.position
+        ).exists()
+    ]
+    in_day = StorageGap.objects.filter(feed=feed_id, end_ns__gte=start, end_ns__lt=end)
+    in_day.exclude(pk__in=needed).delete()
+    kept = set(StoredDay.objects.filter(feed=feed_id).values_list("day", flat=True))
+    older = StorageGap.objects.filter(feed=feed_id, end_ns__lt=start).exclude(pk__in=needed)
+    for gap in older:
+        if partitions.day_of(gap.end_ns) not in kept:
+            gap.delete()

@@ -218,14 +218,14 @@ def _copy_type(connection: BaseDatabaseWrapper, column: Any) -> str:
 
 def _write_runs(feed_id: str, runs: dict[int, RunState], now: datetime) -> None:
     for run in runs.values():
-        StorageRun.objects.update_or_create(
-            feed_id=feed_id,
-            number=run.number,
-            defaults={
-                name: getattr(run, name) for name in run.__struct_fields__ if name != "number"
-            }
-            | {"updated_at": now},
-        )
+        values = msgspec.structs.asdict(run) | {"updated_at": now}
+        # Where a run begins changes when retention deletes its beginning: that is not taken back.
+        begins = {name: values.pop(name) for name in ("number", "first_position", "start_ns")}
+        known = StorageRun.objects.filter(feed_id=feed_id, number=run.number)
+        if not known.update(**values):
+            StorageRun.objects.create(feed_id=feed_id, **begins, **values)
+        elif run.start_ns:
+            known.filter(start_ns=0).update(start_ns=run.start_ns)
 
 
 def _write_days(feed_id: str, days: dict[date, DayCounts], now: datetime) -> None:
