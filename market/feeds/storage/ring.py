@@ -210,10 +210,12 @@ class Ring:
         )
 
     def oldest_offered_ns(self) -> int | None:
-        """When the oldest entry that is not released was offered; None: there is none."""
+        """When the oldest entry that is not released was offered; None: there is none. Books are
+        passed over: they wait for the next records, without being late."""
         with suppress(RingDamaged):  # It was stored and overwritten while we looked.
             for entry in self.entries(self.released):
-                return entry.offered_ns
+                if entry.kind != Kind.IMAGES:
+                    return entry.offered_ns
         return None
 
     # -- reading ------------------------------------------------------------------------------

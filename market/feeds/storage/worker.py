@@ -113,7 +113,9 @@ class Storing:
             if not self._is_stored(entry):
                 self._handle(entry)
             self._read = entry.after
-            self._open.append((entry.after, self._recorder.next_position))
+            # Books are stored with the records after them: until then a successor needs them.
+            is_book = entry.kind == Kind.IMAGES
+            self._open.append((entry.after, self._recorder.next_position + is_book))
             took = True
             if self._recorder.is_due():
                 break
@@ -152,6 +154,7 @@ class Storing:
             self._commit(FINISH_RETRIES)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("the books at the end are not stored: %s", error)
+        self._ring.release(self._read, self._ring.stored_position)
 
     def _commit(self, max_retries: int | None = None) -> None:
         stored = attempt(self._ring, self._recorder.commit, max_retries)

@@ -187,6 +187,30 @@ def test_what_does_not_fit_the_queue_is_dropped_counted_and_recorded() -> None:
     assert same(reading.book_at(feed, KEYS[0], last), direct(everything, KEYS[0]))
 
 
+def test_books_from_elsewhere_outlive_the_storing_process() -> None:
+    feed = new_feed()
+    flow = Flow(7, KEYS[:2])
+    before, lost, rest = (flow.take(count, clears=False) for count in (1_000, 100, 700))
+    with storing(feed) as store:
+        offer(store, before)
+        # The stream skips what is lost; the feed's own books come from a sender that did not.
+        assert store.offer(rest[:100], 1_100)
+        known = joined([before, lost, rest[:100]])
+        assert store.resync([direct(known, key) for key in KEYS[:2]])
+        until(lambda: stored_count(feed) == 1_100, "nothing is stored")
+        until(lambda: not store.lag().queued_records, "books are waited for")
+        time.sleep(1.0)
+        assert store.lag().behind_s == 0
+        os.kill(store.pid, signal.SIGKILL)
+        until(lambda: store.lag().restarts == 1, "its end is not noticed")
+        assert store.offer(rest[100:], 1_200)
+        report = store.close(DEADLINE_S)
+    assert report.is_whole
+    whole = joined([before, lost, rest])
+    for key in KEYS[:2]:
+        assert same(reading.book_at(feed, key, int(rest["ts_recv"][-1])), direct(whole, key))
+
+
 def test_records_that_never_arrived_are_a_gap_and_a_restart_a_run() -> None:
     feed = new_feed()
     records = Flow(4).take(3_000)
