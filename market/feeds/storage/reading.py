@@ -244,12 +244,10 @@ def _require_kept(run: StorageRun, position: int, at_ns: int) -> None:
 
 
 def _require_known_end(feed: Feed, run: StorageRun, at_ns: int) -> None:
-    """After a run's end its last state stands, unless another one began since."""
+    """After a run's end its last state stands, unless another one begins later."""
     if at_ns <= run.end_ns:
         return
-    if StorageRun.objects.filter(
-        feed=feed, record_count__gt=0, number__gt=run.number, start_ns__gt=at_ns
-    ).exists():
+    if StorageRun.objects.filter(feed=feed, record_count__gt=0, start_ns__gt=at_ns).exists():
         raise NotStored("Nothing is stored of this time: it lies between two runs.")
 
 
