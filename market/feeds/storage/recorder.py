@@ -62,12 +62,15 @@ class Recorder:
         self._attempt = attempt
         self._symbols = symbols
         self._plan = plan
+        self._new_books = new_books
         self._books = new_books()
         self._rows = BookRows()
         self._bars = Bars()
         self._exactness = Exactness()
         self._partitions = Partitions()
         self._batch = Batch()
+        self._endless: list[StorageGap] = []
+        """Losses of which it is not known when they ended: the next record says so."""
         self._is_in_doubt = False
         """Whether a transaction of the batch was begun, and its end was not reported."""
         self._run: RunState | None = None
@@ -151,17 +154,17 @@ class Recorder:
             return
         self.cut()
         start_ns = max(self._clock, span[0])
-        self._batch.gaps.append(
-            StorageGap(
-                feed=self._feed,
-                run=run,
-                position=position,
-                record_count=count,
-                start_ns=start_ns,
-                end_ns=max(start_ns, span[1]),
-                reason=reason,
-            )
+        gap = StorageGap(
+            feed=self._feed,
+            run=run,
+            position=position,
+            record_count=count,
+            start_ns=start_ns,
+            end_ns=max(start_ns, span[1]),
+            reason=reason,
         )
+        self._batch.gaps.append(gap)
+        self._endless += [] if span[1] else [gap]
         self._exactness.lose()
         self._position = position + count
         self._run.lost_count += count
@@ -190,9 +193,11 @@ class Recorder:
                 self.finish()
             self._batch.add_bars(self._bars.drain(self._run.number))
             self._bars.forget()
-            self._books.clear()
-            self._books.changed()
+            # Cleared books would remember the best prices that they told last, and not tell them
+            # again.
+            self._books = self._new_books()
         self._seen, self._unsaved = set(), set()
+        self._endless = []
         self._exactness.restore()
         self._run = RunState(run, position, position, 0, 0)
         self._position, self._clock = position, 0
@@ -222,6 +227,7 @@ class Recorder:
         run = self._run
         assert run is not None
         start_ns, end_ns = int(clock[0]), int(clock[-1])
+        self._end_gaps(start_ns)
         if self._is_round_wanted or (
             run.record_count and start_ns // DAY_NS != self._clock // DAY_NS
         ):
@@ -256,6 +262,12 @@ class Recorder:
         run.record_count += len(records)
         run.next_position = self._position
         self._batch.runs[run.number] = run
+
+    def _end_gaps(self, end_ns: int) -> None:
+        for gap in self._endless:
+            gap.end_ns = max(gap.start_ns, end_ns)
+            self._batch.gap_ends[gap.position] = gap.end_ns
+        self._endless = []
 
     def _apply(
         self, records: Records, clock: Clock, first_id: int, run: int, day: date

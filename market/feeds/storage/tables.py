@@ -83,6 +83,8 @@ class Batch(msgspec.Struct):
     """Arrays of ``TRADE_DTYPE``."""
     snapshots: list[tuple[Any, ...]] = []
     gaps: list[StorageGap] = []
+    gap_ends: dict[int, int] = {}
+    """By position: when losses ended that may have been written before."""
     runs: dict[int, RunState] = {}
     days: dict[date, DayCounts] = {}
 
@@ -124,6 +126,8 @@ def _write(feed_id: str, batch: Batch, now: datetime, partitions: Partitions) ->
             changed = [name for name in BAR_FIELDS if name not in ("id", "start_ns")]
             upsert_rows(BboBar, BAR_FIELDS, list(batch.bars.values()), unique, changed)
         StorageGap.objects.bulk_create(batch.gaps, ignore_conflicts=True)
+        for position, end_ns in batch.gap_ends.items():
+            StorageGap.objects.filter(feed_id=feed_id, position=position).update(end_ns=end_ns)
         _write_runs(feed_id, batch.runs, now)
         _write_days(feed_id, batch.days, now)
 
