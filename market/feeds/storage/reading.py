@@ -171,7 +171,11 @@ def book_at(feed: Feed | str, key: BookKey, at_ns: int) -> BookImage:
     position = _position_after(run, at_ns)
     _require_no_loss(run, position, at_ns)
     books = PlainBooks()
-    exactness = rebuild(books, run, position, instrument)
+    try:
+        exactness = rebuild(books, run, position, instrument)
+    except StorageDamaged:
+        _require_still_told(run, at_ns)
+        raise
     if not exactness.is_exact(key):
         raise BookUnknown
     try:
@@ -249,6 +253,12 @@ def _require_known_end(feed: Feed, run: StorageRun, at_ns: int) -> None:
         return
     if StorageRun.objects.filter(feed=feed, record_count__gt=0, start_ns__gt=at_ns).exists():
         raise NotStored("Nothing is stored of this time: it lies between two runs.")
+
+
+def _require_still_told(run: StorageRun, at_ns: int) -> None:
+    """Retention may have taken rows away while they were read."""
+    if not StorageRun.objects.filter(pk=run.pk, record_count__gt=0, start_ns__lte=at_ns).exists():
+        raise NotStored("The records of this time are no longer kept.")
 
 
 def _require_no_loss(run: StorageRun, position: int, at_ns: int) -> None:

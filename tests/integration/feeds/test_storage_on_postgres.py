@@ -18,6 +18,7 @@ TESTS = (
     "tests/integration/feeds/test_storage_process.py",
     "tests/integration/feeds/test_storage_outages.py",
     "tests/integration/feeds/test_storage_takeover.py",
+    "tests/integration/feeds/test_storage_under_pressure.py",
 )
 
 
