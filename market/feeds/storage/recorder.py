@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from functools import partial
 from itertools import pairwise
-from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from market.feeds.books.contract import BookImage, BookKey, Books, top_dtype
 from market.feeds.dbn.records import MBO_DTYPE, Records
 from market.feeds.models import MAX_FEED_SYMBOL_LENGTH, Feed, FeedInstrument, StorageGap
 from market.feeds.storage import tables
+from market.feeds.storage.attempts import Attempt, once
 from market.feeds.storage.codec import (
     Clock,
     bbo_rows,
@@ -31,18 +31,8 @@ from market.feeds.storage.exactness import Exactness, packed, packed_keys, unpac
 from market.feeds.storage.partitions import DAY_NS, Partitions, day_of
 from market.feeds.storage.plan import StoragePlan
 from market.feeds.storage.rebuilding import rebuild
-from market.feeds.storage.recovery import open_bars, saved_at, stored_run
+from market.feeds.storage.recovery import endless_gaps, open_bars, saved_at, stored_run
 from market.feeds.storage.tables import Batch, RunState
-
-T = TypeVar("T")
-
-
-class Attempt(Protocol):
-    def __call__(self, action: Callable[[], T]) -> T: ...
-
-
-def once(action: Callable[[], T]) -> T:
-    return action()
 
 
 class Recorder:
@@ -119,6 +109,7 @@ class Recorder:
         self._position, self._clock = row.next_position, row.end_ns
         self._seen = set(self._books.keys())
         self._unsaved = self._seen - saved_at(row, row.next_position)
+        self._endless = endless_gaps(row)
         self._books.changed()
         for instrument, second, bar in open_bars(row, self._books, self._rows.known):
             self._bars.put(instrument, second, bar)

@@ -154,12 +154,14 @@ def test_a_stream_that_skipped_records_has_a_gap_up_to_its_next_record() -> None
     parts = [flow_.take(100, clears=False) for _ in range(6)]
     recorder = recorder_of(feed)
     store(recorder, parts[0])
-    # Once what follows is stored together with the loss, once after it.
+    # Once what follows is stored together with the loss, once after it, by another process.
     recorder.lose(1, 100, 100, StorageGap.Reason.STREAM)
     store(recorder, parts[2], position=200)
     recorder.lose(1, 300, 100, StorageGap.Reason.STREAM)
     recorder.commit()
-    store(recorder, parts[4], position=400)
+    successor = recorder_of(feed)
+    successor.resume(1)
+    store(successor, parts[4], position=400)
     found = reading.gaps(feed, 0, 2**62)
     for gap, before, after in zip(found, (0, 2), (2, 4), strict=True):
         assert gap.start_ns == int(parts[before]["ts_recv"][-1])
