@@ -61,7 +61,7 @@ class BookChecks:
             elif action == FILL:
                 trades.fill(part.place(position), side, order_id, size)
             else:
-                trades.change(order_id)
+                trades.change(row)
                 book.apply((row,))
                 if self._counts != self._seen:
                     self._note_anomalies(position)
@@ -69,8 +69,8 @@ class BookChecks:
                 self._end_event(position)
 
     def clear(self) -> None:
+        self.trades.restart()
         self.book.clear()
-        self.trades.end_event()
         self._before = None
 
     def _end_event(self, position: int) -> None:

@@ -4,14 +4,16 @@ A trade is a T and the F of its makers behind it. An F on the trade's own side i
 (a resting order that was modified into the market), no maker's. Books change only afterwards, so
 what earlier fills of the same event took is counted off the queue until their order's C or M comes.
 A trade without an aggressor's side is an auction's: its makers rest at many prices on both sides
-or never showed, and it is not judged. Neither is one with a maker that the book does not know.
+or never showed, and it is not judged. Neither is one with a maker that the book does not know, or
+whose place in its queue it cannot know (see ``places``).
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from itertools import islice
 
-from market.feeds.books.plain_book import PlainBook
+from market.feeds.books.plain_book import PlainBook, Row
+from market.feeds.checking.places import Places
 from market.feeds.checking.report import Kind, Place
 from market.feeds.dbn.records import NONE
 
@@ -26,6 +28,8 @@ class TradeCounts:
         self.auction_trades = 0
         self.without_fills = 0
         self.with_unknown_makers = 0
+        self.with_doubtful_makers = 0
+        """All of them known, but some only by an M after a cold start: their place is not."""
         self.judged = 0
         self.prefix = 0
         """Of those judged: the makers are the first orders of their level."""
@@ -44,6 +48,7 @@ class TradeCheck:
         self._book = book
         self._counts = counts
         self._found = found
+        self._places = Places(book)
         self._place: Place | None = None
         """Of the trade whose fills are being collected."""
         self._side = NONE
@@ -64,12 +69,18 @@ class TradeCheck:
             self._found(Kind.FILL_OF_UNKNOWN_ORDER, place)
         self._fills.append((order_id, size))
 
-    def change(self, order_id: int) -> None:
+    def change(self, row: Row) -> None:
         """Before the book takes an A, C, M or R."""
         if self._place is not None:
             self.close()
         if self._taken:
-            self._taken.pop(order_id, None)
+            self._taken.pop(row[3], None)
+        self._places.change(row)
+
+    def restart(self) -> None:
+        """The feed begins again, from an empty book."""
+        self.end_event()
+        self._places.restart()
 
     def end_event(self) -> None:
         if self._place is not None:
@@ -88,6 +99,8 @@ class TradeCheck:
             counts.without_fills += 1
         elif any(self._book.order(order_id) is None for order_id, _ in fills):
             counts.with_unknown_makers += 1
+        elif not all(self._places.is_known(order_id) for order_id, _ in fills):
+            counts.with_doubtful_makers += 1
         else:
             self._judge(place, fills)
         for order_id, size in fills:

@@ -41,6 +41,9 @@ BBO_DTYPE: Final = np.dtype(
 """One change of a best price, size or count. ``record`` counts from the segment's position;
 ``ts_recv`` is the feed's clock; an empty side has ``NO_PRICE``, 0 and 0."""
 UNDEFINED_TIME: Final = 2**64 - 1
+LAST_NS: Final = 2**32 * 10**9 - 1
+"""The latest time that a record can tell: in 2106, since a bar's id has 32 bits for its second.
+What lies beyond it, as ``UNDEFINED_TIME`` does, tells none."""
 _LENGTH: Final = struct.Struct("<I")
 _HEAD: Final = struct.Struct("<HIQQIBBII")
 _compressor = zstandard.ZstdCompressor(level=LEVEL)
@@ -126,9 +129,8 @@ def checked(row_id: int, count: int, payload: bytes, expected: bytes) -> bytes:
 def clock_of(records: Records, floor_ns: int) -> Clock:
     """The feed's clock at each record, not below ``floor_ns``, the clock before the first."""
     times = records["ts_recv"]
-    known = (
-        np.where(times == UNDEFINED_TIME, 0, times) if (times == UNDEFINED_TIME).any() else times
-    )
+    untold = times > LAST_NS
+    known = np.where(untold, 0, times) if untold.any() else times
     clock = np.maximum.accumulate(known, dtype=np.uint64)
     return np.maximum(clock, np.uint64(floor_ns))
 

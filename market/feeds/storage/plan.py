@@ -9,6 +9,8 @@ class StoragePlan(msgspec.Struct, frozen=True):
     """Most records in one transaction."""
     commit_s: float = 1.0
     """How long a record waits for others before it is stored."""
+    first_snapshot_records: int = 65_536
+    """Full books are stored after so many records of a run, then after twice as many, and so on."""
     snapshot_records: int = 1_000_000
     snapshot_s: float = 60.0
-    """Full books are stored after so many records, and after so long if there were any."""
+    """But at the latest after so many records, and after so long if there were any."""

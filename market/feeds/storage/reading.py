@@ -12,7 +12,7 @@ import numpy as np
 from market.feeds.books.contract import BookImage, BookKey
 from market.feeds.books.plain import PlainBooks
 from market.feeds.dbn.records import Records
-from market.feeds.errors import BookUnknown, NotStored, UnknownFeed
+from market.feeds.errors import BookUnknown, NotStored, StorageDamaged, UnknownFeed
 from market.feeds.models import (
     BboBar,
     BboSegment,
@@ -23,8 +23,10 @@ from market.feeds.models import (
     RecordSegment,
     StorageGap,
     StorageRun,
+    StoredDay,
 )
 from market.feeds.storage.codec import BBO_DTYPE, Rows, checked, clock_of, unpack
+from market.feeds.storage.partitions import day_of
 from market.feeds.storage.rebuilding import rebuild, records_of
 from market.feeds.storage.timeline import Piece, pieces, run_at, storable
 
@@ -169,7 +171,11 @@ def book_at(feed: Feed | str, key: BookKey, at_ns: int) -> BookImage:
     position = _position_after(run, at_ns)
     _require_no_loss(run, position, at_ns)
     books = PlainBooks()
-    exactness = rebuild(books, run, position, instrument)
+    try:
+        exactness = rebuild(books, run, position, instrument)
+    except StorageDamaged:
+        _require_still_told(run, at_ns)
+        raise
     if not exactness.is_exact(key):
         raise BookUnknown
     try:
@@ -215,17 +221,44 @@ def _position_after(run: StorageRun, at_ns: int) -> int:
     if row is None:
         raise NotStored
     clock = clock_of(records_of(row), row.start_ns)
-    return row.position + int(np.searchsorted(clock, np.uint64(at_ns), "right"))
+    count = int(np.searchsorted(clock, np.uint64(at_ns), "right"))
+    if count == row.record_count:
+        _require_kept(run, row.position + count, at_ns)
+    return row.position + count
+
+
+def _require_kept(run: StorageRun, position: int, at_ns: int) -> None:
+    """What follows a segment may tell of the moment, too, and be gone: with its day, or else."""
+    if position >= run.next_position:
+        return
+    rows = {"feed_id": run.feed_id, "run": run.number}
+    if StorageGap.objects.filter(**rows, position=position).exists():
+        return
+    after = RecordSegment.objects.filter(**rows, position__gte=position)
+    following = after.order_by("position").only("position", "start_ns").first()
+    if following is not None and following.position == position:
+        return
+    first, last = day_of(at_ns), day_of(following.start_ns if following else run.end_ns)
+    days = StoredDay.objects.filter(feed_id=run.feed_id, day__gte=first, day__lte=max(first, last))
+    kept = set(days.values_list("day", flat=True))
+    if first not in kept:
+        raise NotStored("The records of this time are no longer kept.")
+    if len(kept) > (last - first).days:
+        raise StorageDamaged(f"The records from {position} on are not there.")
 
 
 def _require_known_end(feed: Feed, run: StorageRun, at_ns: int) -> None:
-    """After a run's end its last state stands, unless another one began since."""
+    """After a run's end its last state stands, unless another one begins later."""
     if at_ns <= run.end_ns:
         return
-    if StorageRun.objects.filter(
-        feed=feed, record_count__gt=0, number__gt=run.number, start_ns__gt=at_ns
-    ).exists():
+    if StorageRun.objects.filter(feed=feed, record_count__gt=0, start_ns__gt=at_ns).exists():
         raise NotStored("Nothing is stored of this time: it lies between two runs.")
+
+
+def _require_still_told(run: StorageRun, at_ns: int) -> None:
+    """Retention may have taken rows away while they were read."""
+    if not StorageRun.objects.filter(pk=run.pk, record_count__gt=0, start_ns__lte=at_ns).exists():
+        raise NotStored("The records of this time are no longer kept.")
 
 
 def _require_no_loss(run: StorageRun, position: int, at_ns: int) -> None:

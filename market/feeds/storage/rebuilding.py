@@ -6,7 +6,7 @@ from django.db.models import Max, QuerySet
 
 from market.feeds.books.contract import BookKey, Books
 from market.feeds.dbn.records import Records
-from market.feeds.errors import StorageDamaged
+from market.feeds.errors import NotStored, StorageDamaged
 from market.feeds.models import (
     BookSnapshot,
     FeedInstrument,
@@ -24,7 +24,8 @@ def rebuild(
     """Brings empty ``books`` to where they were before the record at ``position``; says which of
     them are exact. ``only`` leaves out all others.
 
-    Raises StorageDamaged where a stored row is not what was written, or is not there.
+    Raises StorageDamaged where a stored row is not what was written, or is not there; NotStored
+    where what the run began with is no longer kept, and there was no snapshot since.
     """
     snapshots = _snapshots(run).filter(position__lte=position)
     start = snapshots.aggregate(newest=Max("position"))["newest"]
@@ -36,16 +37,36 @@ def rebuild(
     if lost_at is not None:
         exactness.lose(but=loaded)
     losses = list(gaps.filter(position__gte=start, position__lt=position).order_by("position"))
+    reached = start
     for first, records in segments(run, start, position):
-        while losses and losses[0].position <= first:
-            exactness.lose()
-            losses.pop(0)
+        reached = _pass_losses(exactness, losses, reached, first)
+        _require_all(run, reached, first)
         own = records if only is None else of_book(records, only)
         exactness.see(own)
         books.apply(own)
-    if losses:
-        exactness.lose()
+        reached += len(records)
+    _require_all(run, _pass_losses(exactness, losses, reached, position), position)
     return exactness
+
+
+def _pass_losses(
+    exactness: Exactness, losses: list[StorageGap], reached: int, position: int
+) -> int:
+    """How far the losses before a position go on from where the records before them end."""
+    while losses and losses[0].position <= position:
+        loss = losses.pop(0)
+        exactness.lose()
+        if loss.position <= reached:
+            reached = max(reached, loss.position + loss.record_count)
+    return reached
+
+
+def _require_all(run: StorageRun, reached: int, position: int) -> None:
+    if reached >= position:
+        return
+    if reached == run.first_position:
+        raise NotStored("What this run began with is no longer kept.")
+    raise StorageDamaged(f"The records from {reached} to {position} are not there.")
 
 
 def segments(run: StorageRun, start: int, end: int) -> Iterator[tuple[int, Records]]:

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +17,7 @@ from market.feeds.books.contract import BookImage, BookKey, Books, top_dtype
 from market.feeds.dbn.records import MBO_DTYPE, Records
 from market.feeds.models import MAX_FEED_SYMBOL_LENGTH, Feed, FeedInstrument, StorageGap
 from market.feeds.storage import tables
+from market.feeds.storage.attempts import Attempt, once
 from market.feeds.storage.codec import (
     Clock,
     bbo_rows,
@@ -29,7 +31,7 @@ from market.feeds.storage.exactness import Exactness, packed, packed_keys, unpac
 from market.feeds.storage.partitions import DAY_NS, Partitions, day_of
 from market.feeds.storage.plan import StoragePlan
 from market.feeds.storage.rebuilding import rebuild
-from market.feeds.storage.recovery import open_bars, stored_run
+from market.feeds.storage.recovery import endless_gaps, open_bars, saved_at, stored_run
 from market.feeds.storage.tables import Batch, RunState
 
 
@@ -42,16 +44,23 @@ class Recorder:
         symbols: Mapping[int, str],
         new_books: Callable[[], Books],
         plan: StoragePlan,
+        attempt: Attempt = once,
     ) -> None:
+        """``attempt`` calls what needs the database while records are taken, and may do so again
+        and again until it succeeds: taking cannot be repeated."""
         self._feed = feed
+        self._attempt = attempt
         self._symbols = symbols
         self._plan = plan
+        self._new_books = new_books
         self._books = new_books()
         self._rows = BookRows()
         self._bars = Bars()
         self._exactness = Exactness()
         self._partitions = Partitions()
         self._batch = Batch()
+        self._endless: list[StorageGap] = []
+        """Losses of which it is not known when they ended: the next record says so."""
         self._is_in_doubt = False
         """Whether a transaction of the batch was begun, and its end was not reported."""
         self._run: RunState | None = None
@@ -60,6 +69,8 @@ class Recorder:
         self._unsaved: set[BookKey] = set()
         """Books that changed since their last snapshot."""
         self._since_round = 0
+        self._round_after = self._first_round
+        """So many records after the last round comes the next."""
         self._round_at = time.monotonic()
         self._is_round_wanted = False
         self._buffer = np.empty(plan.segment_records, MBO_DTYPE)
@@ -74,6 +85,10 @@ class Recorder:
                 for row in FeedInstrument.objects.filter(feed=feed)
             }
         )
+
+    @property
+    def _first_round(self) -> int:
+        return min(self._plan.first_snapshot_records, self._plan.snapshot_records)
 
     @property
     def next_position(self) -> int:
@@ -93,7 +108,8 @@ class Recorder:
         self._run = RunState(*(getattr(row, name) for name in RunState.__struct_fields__))
         self._position, self._clock = row.next_position, row.end_ns
         self._seen = set(self._books.keys())
-        self._unsaved = set(self._seen)
+        self._unsaved = self._seen - saved_at(row, row.next_position)
+        self._endless = endless_gaps(row)
         self._books.changed()
         for instrument, second, bar in open_bars(row, self._books, self._rows.known):
             self._bars.put(instrument, second, bar)
@@ -120,26 +136,26 @@ class Recorder:
                 self.cut()
 
     def lose(
-        self, run: int, position: int, count: int, reason: str, span: tuple[int, int] | None = None
+        self, run: int, position: int, count: int, reason: str, span: tuple[int, int] = (0, 0)
     ) -> None:
-        """``count`` records are missing from ``position`` on; their first and last time, if they
-        are known."""
+        """``count`` records are missing from ``position`` on. ``span``: the time of the first and
+        the latest of them, 0 where that is not known."""
         self._enter(run, position)
         if position < self.next_position or self._run is None:
             return
         self.cut()
-        start_ns, end_ns = span or (self._clock, self._clock)
-        self._batch.gaps.append(
-            StorageGap(
-                feed=self._feed,
-                run=run,
-                position=position,
-                record_count=count,
-                start_ns=start_ns,
-                end_ns=max(start_ns, end_ns),
-                reason=reason,
-            )
+        start_ns = max(self._clock, span[0])
+        gap = StorageGap(
+            feed=self._feed,
+            run=run,
+            position=position,
+            record_count=count,
+            start_ns=start_ns,
+            end_ns=max(start_ns, span[1]),
+            reason=reason,
         )
+        self._batch.gaps.append(gap)
+        self._endless += [] if span[1] else [gap]
         self._exactness.lose()
         self._position = position + count
         self._run.lost_count += count
@@ -163,15 +179,21 @@ class Recorder:
             return
         self.cut()
         if self._run is not None:
+            # Fewer records than that are replayed in a moment, and laps of a short file are many.
+            if self._since_round >= self._first_round:
+                self.finish()
             self._batch.add_bars(self._bars.drain(self._run.number))
             self._bars.forget()
-            self._books.clear()
-            self._books.changed()
+            # Cleared books would remember the best prices that they told last, and not tell them
+            # again.
+            self._books = self._new_books()
         self._seen, self._unsaved = set(), set()
+        self._endless = []
         self._exactness.restore()
         self._run = RunState(run, position, position, 0, 0)
         self._position, self._clock = position, 0
         self._since_round, self._round_at = 0, time.monotonic()
+        self._round_after = self._first_round
         self._is_round_wanted = False
 
     # -- segments -----------------------------------------------------------------------------
@@ -182,6 +204,10 @@ class Recorder:
             return
         records = self._buffer[: self._count]
         clock = clock_of(records, self._clock)
+        if not clock[0] and clock[-1]:
+            # A run that begins without a time begins with the first one: before, it tells nothing.
+            first = int(np.flatnonzero(clock)[0])
+            clock[:first] = clock[first]
         days = clock // np.uint64(DAY_NS)
         edges = [0, *(np.flatnonzero(days[1:] != days[:-1]) + 1).tolist(), len(records)]
         for start, end in pairwise(edges):
@@ -192,6 +218,7 @@ class Recorder:
         run = self._run
         assert run is not None
         start_ns, end_ns = int(clock[0]), int(clock[-1])
+        self._end_gaps(start_ns)
         if self._is_round_wanted or (
             run.record_count and start_ns // DAY_NS != self._clock // DAY_NS
         ):
@@ -222,10 +249,16 @@ class Recorder:
         self._since_round += len(records)
         self._position += len(records)
         self._clock = run.end_ns = end_ns
-        run.start_ns = run.start_ns if run.record_count else start_ns
+        run.start_ns = run.start_ns or start_ns
         run.record_count += len(records)
         run.next_position = self._position
         self._batch.runs[run.number] = run
+
+    def _end_gaps(self, end_ns: int) -> None:
+        for gap in self._endless:
+            gap.end_ns = max(gap.start_ns, end_ns)
+            self._batch.gap_ends[gap.position] = gap.end_ns
+        self._endless = []
 
     def _apply(
         self, records: Records, clock: Clock, first_id: int, run: int, day: date
@@ -271,12 +304,14 @@ class Recorder:
         for book in sorted(new):
             publisher_id, instrument_id = unpacked(book)
             symbol = self._symbols.get(instrument_id) or str(instrument_id)
-            row, _ = FeedInstrument.objects.get_or_create(
+            row_of = partial(
+                FeedInstrument.objects.get_or_create,
                 feed=self._feed,
                 publisher_id=publisher_id,
                 instrument_id=instrument_id,
                 defaults={"symbol": symbol[:MAX_FEED_SYMBOL_LENGTH]},
             )
+            row, _ = self._attempt(row_of)
             ids[book] = row.pk
         self._rows.learn(ids)
 
@@ -286,7 +321,18 @@ class Recorder:
         if not self._unsaved:
             return False
         waited = time.monotonic() - self._round_at
-        return self._since_round >= self._plan.snapshot_records or waited >= self._plan.snapshot_s
+        return self._since_round >= self._round_after or waited >= self._plan.snapshot_s
+
+    def finish(self) -> None:
+        """Nothing of the run follows: with the next transaction, all books that changed since
+        their last snapshot are stored."""
+        self.cut()
+        if self._run is None:
+            return
+        keys = self._seen if self._is_round_wanted else self._unsaved
+        if keys:
+            self._round(self._clock, keys)
+            self._batch.runs[self._run.number] = self._run
 
     def _round(self, at_ns: int, keys: set[BookKey]) -> None:
         """Stores these books as they are before the next record; those that are not exact wait."""
@@ -317,6 +363,7 @@ class Recorder:
             counts.snapshot_bytes += len(payload)
             self._unsaved.discard(key)
         self._since_round, self._round_at = 0, time.monotonic()
+        self._round_after = min(2 * self._round_after, self._plan.snapshot_records)
         self._is_round_wanted = False
 
     # -- transactions -------------------------------------------------------------------------

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from market.feeds.books.contract import Books
+from market.feeds.books.contract import BookKey, Books
 from market.feeds.dbn.records import NO_PRICE
-from market.feeds.models import BboBar, Feed, StorageRun
+from market.feeds.models import BboBar, BookSnapshot, Feed, StorageGap, StorageRun
 from market.feeds.storage.deriving import SECOND_NS, Bar
 from market.feeds.storage.exactness import unpacked
 
@@ -22,6 +22,23 @@ def next_places(feed: Feed) -> tuple[int, int]:
     """The number of the next run, and the position of the next record."""
     newest = StorageRun.objects.filter(feed=feed).order_by("-number").first()
     return (newest.number + 1, newest.next_position) if newest else (1, 0)
+
+
+def saved_at(run: StorageRun, position: int) -> set[BookKey]:
+    """Books that have a snapshot at just this place of the run."""
+    rows = BookSnapshot.objects.filter(feed_id=run.feed_id, run=run.number, position=position)
+    names = rows.values_list("instrument__publisher_id", "instrument__instrument_id")
+    return {BookKey(*name) for name in names}
+
+
+def endless_gaps(run: StorageRun) -> list[StorageGap]:
+    """The loss that the run ends with, if it is not known when that ended."""
+    gaps = StorageGap.objects.filter(feed_id=run.feed_id, run=run.number)
+    return [
+        gap
+        for gap in gaps.order_by("-position")[:1]
+        if gap.position + gap.record_count == run.next_position and gap.end_ns == gap.start_ns
+    ]
 
 
 def open_bars(

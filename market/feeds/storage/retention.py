@@ -60,11 +60,15 @@ def prune(days: Sequence[StoredDay]) -> list[PrunedDay]:
         rows = [row for row in days if row.day == day]
         kept = StoredDay.objects.filter(day=day).exclude(pk__in=[row.pk for row in rows])
         dropped = 0
+        for row in rows:
+            _shorten_runs(row)
         if partitions.drops_whole_days() and not kept.exists():
             dropped = partitions.drop(day)
         for row in rows:
             deleted = _delete_rows(row)
-            _forget(row)
+            with transaction.atomic(using=settings.FEEDS_DATABASE):
+                _forget_gaps(row)
+                row.delete()
             pruned.append(PrunedDay(row.feed_id, day, deleted, dropped))
             dropped = 0
     return pruned
@@ -102,12 +106,12 @@ def _delete_in_batches(model: type[models.Model], wanted: dict[str, object]) -> 
         deleted += rows._raw_delete(rows.db)
 
 
-def _forget(stored: StoredDay) -> None:
-    """The day was the oldest part of the runs that tell of it, or all of them."""
+def _shorten_runs(stored: StoredDay) -> None:
+    """The day is the oldest part of the runs that tell of it, or all of them. They stop to tell of
+    it before its rows go, so that nobody looks for these."""
     start, end = start_of(stored.day), start_of(stored.day) + DAY_NS
     runs = StorageRun.objects.filter(feed=stored.feed_id, start_ns__gte=start, start_ns__lt=end)
     with transaction.atomic(using=settings.FEEDS_DATABASE):
-        StorageGap.objects.filter(feed=stored.feed_id, end_ns__gte=start, end_ns__lt=end).delete()
         # The newest run stays: the next one's position follows from it.
         newest = StorageRun.objects.filter(feed=stored.feed_id).order_by("-number").first()
         ended = runs.filter(end_ns__lt=end)
@@ -124,4 +128,27 @@ def _forget(stored: StoredDay) -> None:
             if first is not None:
                 run.first_position, run.start_ns = first
                 run.save(update_fields=["first_position", "start_ns"])
-        stored.delete()
+
+
+def _forget_gaps(stored: StoredDay) -> None:
+    """Those of the day, but not a run's last one while records after it are kept: books may be
+    unknown since, and would be taken for empty."""
+    feed_id = stored.feed_id
+    start, end = start_of(stored.day), start_of(stored.day) + DAY_NS
+    newest: dict[int, StorageGap] = {}
+    for gap in StorageGap.objects.filter(feed=feed_id, end_ns__lt=end).order_by("position"):
+        newest[gap.run] = gap
+    needed = [
+        gap.pk
+        for gap in newest.values()
+        if RecordSegment.objects.filter(
+            feed=feed_id, run=gap.run, position__gt=gap.position
+        ).exists()
+    ]
+    in_day = StorageGap.objects.filter(feed=feed_id, end_ns__gte=start, end_ns__lt=end)
+    in_day.exclude(pk__in=needed).delete()
+    kept = set(StoredDay.objects.filter(feed=feed_id).values_list("day", flat=True))
+    older = StorageGap.objects.filter(feed=feed_id, end_ns__lt=start).exclude(pk__in=needed)
+    for gap in older:
+        if partitions.day_of(gap.end_ns) not in kept:
+            gap.delete()

@@ -21,7 +21,9 @@ import numpy as np
 
 _CONTROL_SIZE: Final = 4_096
 _ALIGNMENT: Final = 64
-_WRITTEN, _RELEASED, _STORED, _CLOSING, _READER, _FAILURES, _WARM = range(0, 112, 16)
+(
+    _WRITTEN, _RELEASED, _STORED, _CLOSING, _READER, _FAILURES, _WARM, _FIRST_RUN, _FIRST_POSITION,
+) = range(0, 144, 16)  # fmt: skip
 """Places of 8-byte words, each in a cache line of its own."""
 _HEADER: Final = np.dtype(
     [
@@ -56,8 +58,9 @@ class Kind(IntEnum):
 class Entry(NamedTuple):
     kind: int
     position: int
-    """Of its first record in the feed."""
+    """Of its first record, counted from the first that was ever offered here."""
     run: int
+    """Counted from 0."""
     record_count: int
     """For RECORDS and GAP."""
     payload: memoryview
@@ -119,7 +122,7 @@ class Ring:
 
     @property
     def stored_position(self) -> int:
-        """In the feed: everything before it is stored. 0 until something was."""
+        """Everything before it is stored. 0 until something was."""
         return self._words[_STORED]
 
     @property
@@ -147,6 +150,18 @@ class Ring:
     @warm.setter
     def warm(self, pid: int) -> None:
         self._words[_WARM] = pid
+
+    @property
+    def origin(self) -> tuple[int, int] | None:
+        """The feed's run and position that the entries' runs and positions count from; None until
+        a reader said so. A reader that follows it goes on from there."""
+        run = self._words[_FIRST_RUN]
+        return (run, self._words[_FIRST_POSITION]) if run else None
+
+    @origin.setter
+    def origin(self, places: tuple[int, int]) -> None:
+        self._words[_FIRST_POSITION] = places[1]
+        self._words[_FIRST_RUN] = places[0]
 
     @property
     def failures(self) -> int:
@@ -195,10 +210,12 @@ class Ring:
         )
 
     def oldest_offered_ns(self) -> int | None:
-        """When the oldest entry that is not released was offered; None: there is none."""
+        """When the oldest entry that is not released was offered; None: there is none. Books are
+        passed over: they wait for the next records, without being late."""
         with suppress(RingDamaged):  # It was stored and overwritten while we looked.
             for entry in self.entries(self.released):
-                return entry.offered_ns
+                if entry.kind != Kind.IMAGES:
+                    return entry.offered_ns
         return None
 
     # -- reading ------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 from django.conf import settings
-from django.db import connections, models, transaction
+from django.db import Error, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F
 
@@ -83,6 +83,8 @@ class Batch(msgspec.Struct):
     """Arrays of ``TRADE_DTYPE``."""
     snapshots: list[tuple[Any, ...]] = []
     gaps: list[StorageGap] = []
+    gap_ends: dict[int, int] = {}
+    """By position: when losses ended that may have been written before."""
     runs: dict[int, RunState] = {}
     days: dict[date, DayCounts] = {}
 
@@ -101,9 +103,19 @@ class Batch(msgspec.Struct):
 
 def write(feed_id: str, batch: Batch, now: datetime, partitions: Partitions) -> None:
     """Raises Django's database errors, and then nothing is written."""
+    try:
+        _write(feed_id, batch, now, partitions)
+    except Error:
+        # Perhaps because retention dropped a day that is written to again.
+        partitions.forget()
+        raise
+
+
+def _write(feed_id: str, batch: Batch, now: datetime, partitions: Partitions) -> None:
     partitions.ensure(batch.days)
     connection = connections[settings.FEEDS_DATABASE]
-    with transaction.atomic(using=connection.alias):
+    # Django does not see what COPY raises.
+    with transaction.atomic(using=connection.alias), connection.wrap_database_errors:
         insert(connection, RecordSegment, RECORD_FIELDS, batch.records)
         insert(connection, BboSegment, BBO_FIELDS, batch.bbo)
         insert(connection, BookSnapshot, SNAPSHOT_FIELDS, batch.snapshots)
@@ -114,12 +126,17 @@ def write(feed_id: str, batch: Batch, now: datetime, partitions: Partitions) -> 
             changed = [name for name in BAR_FIELDS if name not in ("id", "start_ns")]
             upsert_rows(BboBar, BAR_FIELDS, list(batch.bars.values()), unique, changed)
         StorageGap.objects.bulk_create(batch.gaps, ignore_conflicts=True)
+        for position, end_ns in batch.gap_ends.items():
+            StorageGap.objects.filter(feed_id=feed_id, position=position).update(end_ns=end_ns)
         _write_runs(feed_id, batch.runs, now)
         _write_days(feed_id, batch.days, now)
 
 
 def is_written(feed_id: str, batch: Batch) -> bool:
     """Whether a transaction whose end was never reported took place."""
+    if batch.snapshots:
+        row = dict(zip(SNAPSHOT_FIELDS, batch.snapshots[-1], strict=True))
+        return BookSnapshot.objects.filter(pk=row["id"], ts_ns=row["ts_ns"]).exists()
     newest = max(batch.runs)
     run = StorageRun.objects.filter(feed_id=feed_id, number=newest).first()
     return run is not None and run.next_position >= batch.runs[newest].next_position
@@ -205,14 +222,14 @@ def _copy_type(connection: BaseDatabaseWrapper, column: Any) -> str:
 
 def _write_runs(feed_id: str, runs: dict[int, RunState], now: datetime) -> None:
     for run in runs.values():
-        StorageRun.objects.update_or_create(
-            feed_id=feed_id,
-            number=run.number,
-            defaults={
-                name: getattr(run, name) for name in run.__struct_fields__ if name != "number"
-            }
-            | {"updated_at": now},
-        )
+        values = msgspec.structs.asdict(run) | {"updated_at": now}
+        # Where a run begins changes when retention deletes its beginning: that is not taken back.
+        begins = {name: values.pop(name) for name in ("number", "first_position", "start_ns")}
+        known = StorageRun.objects.filter(feed_id=feed_id, number=run.number)
+        if not known.update(**values):
+            StorageRun.objects.create(feed_id=feed_id, **begins, **values)
+        elif run.start_ns:
+            known.filter(start_ns=0).update(start_ns=run.start_ns)
 
 
 def _write_days(feed_id: str, days: dict[date, DayCounts], now: datetime) -> None:

@@ -6,13 +6,17 @@ descriptor, and gets one line of JSON on its standard input, whose end says that
 more. Then it stores what is left in the ring, and ends; so it does when the ring is closed.
 """
 
+import fcntl
 import logging
 import os
 import select
 import sys
 import time
 from collections import deque
-from typing import Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Final, TypeVar
 
 import django
 import msgspec
@@ -26,15 +30,15 @@ POLL_S: Final = 0.05
 RETRY_S: Final = 0.5
 ORPHAN_RETRIES: Final = 20
 """How often it tries to store the rest without a parent."""
+FINISH_RETRIES: Final = 10
+"""How often it tries to store the books at the end."""
 CONFIG_LIMIT: Final = 1 << 24
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
 class Config(msgspec.Struct):
     feed_id: str
-    run: int
-    """The parent's first; each restart of the source makes the next one."""
-    first_position: int
     database: str
     """Name of the database, which tests change."""
     symbols: dict[int, str]
@@ -55,7 +59,8 @@ def main() -> None:
     ring.warm = os.getpid()
     config = msgspec.json.decode(_read_line(0), type=Config)
     connections[settings.FEEDS_DATABASE].settings_dict["NAME"] = config.database
-    Storing(ring, config).run()
+    with sole_writer(config.feed_id):
+        attempt(ring, partial(Storing, ring, config)).run()
 
 
 class Storing:
@@ -63,17 +68,22 @@ class Storing:
         from market.feeds.books.fast import FastBooks
         from market.feeds.models import Feed
         from market.feeds.storage.recorder import Recorder
-        from market.feeds.storage.recovery import last_run
+        from market.feeds.storage.recovery import last_run, next_places
 
         feed = Feed.objects.get(pk=config.feed_id)
         self._ring = ring
-        self._recorder = Recorder(feed, config.symbols, FastBooks, config.plan)
+        self._recorder = Recorder(
+            feed, config.symbols, FastBooks, config.plan, partial(attempt, ring)
+        )
         self._read = ring.released
         self._open: deque[tuple[int, int]] = deque()
         """Entries that were taken: where each ends in the ring, and the position after it."""
-        self._stored = config.first_position
+        if ring.origin is None:
+            ring.origin = next_places(feed)
+        assert ring.origin is not None
+        self._first_run, self._first_position = ring.origin
         newest = last_run(feed)
-        if newest is not None and newest >= config.run:
+        if newest is not None and newest >= self._first_run:
             self._recorder.resume(newest)
             logger.info("feed %s: storage resumes at %d", feed, self._recorder.next_position)
 
@@ -87,19 +97,25 @@ class Storing:
             if self._recorder.is_due() or (is_last and not took):
                 self._commit()
             if is_last and not took:
+                self._finish()
                 break
             if not took:
                 select.select([0] if not is_orphan else [], [], [], POLL_S)
-        logger.info("storage ends at %d", self._stored)
+        logger.info("storage ends at %d", self._recorder.next_position)
 
     def _take(self) -> bool:
         """Takes what is new, but not more than one transaction's worth."""
         took = False
-        for entry in self._ring.entries(self._read):
+        for found in self._ring.entries(self._read):
+            entry = found._replace(
+                position=self._first_position + found.position, run=self._first_run + found.run
+            )
             if not self._is_stored(entry):
                 self._handle(entry)
             self._read = entry.after
-            self._open.append((entry.after, self._recorder.next_position))
+            # Books are stored with the records after them: until then a successor needs them.
+            is_book = entry.kind == Kind.IMAGES
+            self._open.append((entry.after, self._recorder.next_position + is_book))
             took = True
             if self._recorder.is_due():
                 break
@@ -123,35 +139,71 @@ class Storing:
             self._recorder.take(entry.run, entry.position, records)
         elif entry.kind == Kind.GAP:
             reason = list(StorageGap.Reason)[entry.detail]
-            span = (entry.start_ns, entry.end_ns) if entry.start_ns else None
+            span = entry.start_ns, entry.end_ns
             self._recorder.lose(entry.run, entry.position, entry.record_count, reason, span)
         elif entry.kind == Kind.IMAGES:
             self._recorder.replace(unpack_images(bytes(entry.payload)))
 
-    def _commit(self) -> None:
-        """Tries until it is done; the parent ends it if that takes too long. Without a parent it
-        gives up, for nobody would ever end it."""
-        from django.conf import settings
-        from django.db import DatabaseError, InterfaceError, connections
+    def _finish(self) -> None:
+        """Full books at the end, in a transaction of their own: the records are stored by now, and
+        nobody waits long for what only makes reading cheaper."""
+        from django.db import DatabaseError, InterfaceError
 
-        retries = 0
-        while True:
-            try:
-                self._stored = self._recorder.commit()
-                break
-            except (DatabaseError, InterfaceError) as error:
-                self._ring.failures += 1
-                logger.warning("storing failed, and is tried again: %s", error)
-                connections[settings.FEEDS_DATABASE].close()
-                retries += _is_at_end(0)
-                if retries > ORPHAN_RETRIES:
-                    raise
-                time.sleep(RETRY_S)
-        self._ring.failures = 0
+        self._recorder.finish()
+        try:
+            self._commit(FINISH_RETRIES)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("the books at the end are not stored: %s", error)
+        self._ring.release(self._read, self._ring.stored_position)
+
+    def _commit(self, max_retries: int | None = None) -> None:
+        stored = attempt(self._ring, self._recorder.commit, max_retries)
         at = self._ring.released
-        while self._open and self._open[0][1] <= self._stored:
+        while self._open and self._open[0][1] <= stored:
             at = self._open.popleft()[0]
-        self._ring.release(at, self._stored)
+        # Before its first record the recorder knows no place.
+        self._ring.release(at, max(0, stored - self._first_position))
+
+
+@contextmanager
+def sole_writer(feed_id: str) -> Iterator[None]:
+    """Waits until no other process of this machine stores the feed: the one of a killed
+    predecessor stores what that left, and only then it is known where this one begins."""
+    from django.conf import settings
+
+    path = settings.DATA_DIR / f"feed-{feed_id}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logger.warning("feed %s: another process stores it, and is waited for", feed_id)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def attempt(ring: Ring, action: Callable[[], T], max_retries: int | None = None) -> T:
+    """Tries until the database does it, or so often; the parent ends this process if that takes too
+    long. Without a parent it gives up, for nobody would ever end it."""
+    from django.conf import settings
+    from django.db import DatabaseError, InterfaceError, connections
+
+    retries = orphan_retries = 0
+    while True:
+        try:
+            result = action()
+        except (DatabaseError, InterfaceError) as error:
+            ring.failures += 1
+            logger.warning("storing failed, and is tried again: %s", error)
+            connections[settings.FEEDS_DATABASE].close()
+            retries += 1
+            orphan_retries += _is_at_end(0)
+            if orphan_retries > ORPHAN_RETRIES or retries == max_retries:
+                raise
+            time.sleep(RETRY_S)
+        else:
+            ring.failures = 0
+            return result
 
 
 def _read_line(descriptor: int) -> bytes:

@@ -19,10 +19,9 @@ from market.feeds.books.contract import BookImage
 from market.feeds.dbn.records import Records
 from market.feeds.models import Feed, StorageGap
 from market.feeds.storage.child import StoringProcess
-from market.feeds.storage.codec import pack_images
+from market.feeds.storage.codec import LAST_NS, pack_images
 from market.feeds.storage.plan import StoragePlan
 from market.feeds.storage.reading import feed_of
-from market.feeds.storage.recovery import next_places
 from market.feeds.storage.ring import Entry, Kind, Ring
 from orderbook import metrics
 
@@ -98,8 +97,9 @@ class FeedStore:
         self._symbols = dict(symbols or {})
         self._plan = plan or StoragePlan()
         self._ring = prepared.ring if prepared else Ring.create(queue_bytes)
-        self._first_run, self._first_position = next_places(self._feed)
-        self._run, self._position = self._first_run, self._first_position
+        self._run = self._position = 0
+        """Counted from the first that is offered here: what the feed has before is for the storing
+        process to find out, once a process that stores what is left of another run has ended."""
         self._expected: int | None = None
         """Number that the stream's next record should have."""
         self._losses: list[_Loss] = []
@@ -140,8 +140,7 @@ class FeedStore:
                 continue
             is_whole, self._is_overfull = False, True
             self._dropped += len(part)
-            start_ns, end_ns = int(part["ts_recv"][0]), int(part["ts_recv"][-1])
-            self._lose(len(part), start_ns, end_ns, StorageGap.Reason.OVERFLOW)
+            self._lose(len(part), *span_of(part), StorageGap.Reason.OVERFLOW)
         return is_whole
 
     @property
@@ -179,7 +178,7 @@ class FeedStore:
         last = self._losses[-1] if self._losses else None
         if last is not None and (last.run, last.reason) == (self._run, reason):
             last.record_count += count
-            last.end_ns = end_ns
+            last.end_ns = max(last.end_ns, end_ns)
         else:
             loss = _Loss(self._run, self._position, count, start_ns, end_ns, reason)
             self._losses.append(loss)
@@ -209,7 +208,7 @@ class FeedStore:
 
     def lag(self) -> Lag:
         oldest = self._ring.oldest_offered_ns()
-        stored = max(self._ring.stored_position, self._first_position)
+        stored = self._ring.stored_position
         return Lag(
             queued_records=0 if oldest is None else max(0, self._position - stored),
             queued_bytes=self._ring.queued_bytes,
@@ -261,8 +260,6 @@ class FeedStore:
     def _tell_child(self) -> None:
         config = {
             "feed_id": self._feed.pk,
-            "run": self._first_run,
-            "first_position": self._first_position,
             "database": str(connections[settings.FEEDS_DATABASE].settings_dict["NAME"]),
             "symbols": self._symbols,
             "plan": self._plan,
@@ -298,3 +295,9 @@ class FeedStore:
         metrics.FEED_STORE_BEHIND_SECONDS.labels(feed).set(lag.behind_s)
         dropped, self._told_dropped = lag.dropped_records - self._told_dropped, lag.dropped_records
         metrics.FEED_STORE_DROPPED_RECORDS.labels(feed).inc(dropped)
+
+
+def span_of(records: Records) -> tuple[int, int]:
+    """The time of the first record and the latest of all; 0 where none is told."""
+    times = np.where(records["ts_recv"] > LAST_NS, 0, records["ts_recv"])
+    return int(times[0]), int(times.max())

@@ -13,7 +13,13 @@ from config.private_services import PrivatePostgres
 ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT_S = 1_200
 NOT_DURABLE = "?options=-c%20synchronous_commit%3Doff"
-TESTS = ("tests/unit/feeds/storage", "tests/integration/feeds/test_storage_process.py")
+TESTS = (
+    "tests/unit/feeds/storage",
+    "tests/integration/feeds/test_storage_process.py",
+    "tests/integration/feeds/test_storage_outages.py",
+    "tests/integration/feeds/test_storage_takeover.py",
+    "tests/integration/feeds/test_storage_under_pressure.py",
+)
 
 
 @pytest.mark.slow

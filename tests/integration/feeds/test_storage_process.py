@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connections
 
 from market.feeds.dbn.records import Records
-from market.feeds.models import Feed, RecordSegment, StorageGap, StorageRun
+from market.feeds.models import BookSnapshot, Feed, RecordSegment, StorageGap, StorageRun
 from market.feeds.storage import reading
 from market.feeds.storage.child import discard, prepare
 from market.feeds.storage.plan import StoragePlan
@@ -76,6 +76,30 @@ def test_everything_is_stored_and_read_back_exactly() -> None:
     for key in KEYS:
         assert same(reading.book_at(feed, key, last), direct(records, key))
     assert not reading.gaps(feed, 0, FOREVER)
+
+
+def full_books(feed: Feed) -> list[tuple[int, int]]:
+    """Publisher and instrument of each book that is stored whole where its run ends."""
+    (run,) = StorageRun.objects.filter(feed=feed)
+    rows = BookSnapshot.objects.filter(feed=feed, run=run.number, position=run.next_position)
+    names = rows.values_list("instrument__publisher_id", "instrument__instrument_id")
+    return sorted(names)
+
+
+def test_a_source_that_ends_in_a_moment_leaves_its_books_behind() -> None:
+    feed = new_feed()
+    records = Flow(6).take(2_000)
+    store = FeedStore(feed, {7: "ESZ4"})
+    try:
+        offer(store, records)
+    finally:
+        report = store.close(DEADLINE_S)
+    assert report.is_whole
+    assert full_books(feed) == sorted(KEYS)
+    assert BookSnapshot.objects.count() == len(KEYS)
+    last = int(records["ts_recv"][-1])
+    for key in KEYS:
+        assert same(reading.book_at(feed, key, last), direct(records, key))
 
 
 def test_a_process_that_was_prepared_stores_like_another() -> None:
@@ -163,6 +187,30 @@ def test_what_does_not_fit_the_queue_is_dropped_counted_and_recorded() -> None:
     assert same(reading.book_at(feed, KEYS[0], last), direct(everything, KEYS[0]))
 
 
+def test_books_from_elsewhere_outlive_the_storing_process() -> None:
+    feed = new_feed()
+    flow = Flow(7, KEYS[:2])
+    before, lost, rest = (flow.take(count, clears=False) for count in (1_000, 100, 700))
+    with storing(feed) as store:
+        offer(store, before)
+        # The stream skips what is lost; the feed's own books come from a sender that did not.
+        assert store.offer(rest[:100], 1_100)
+        known = joined([before, lost, rest[:100]])
+        assert store.resync([direct(known, key) for key in KEYS[:2]])
+        until(lambda: stored_count(feed) == 1_100, "nothing is stored")
+        until(lambda: not store.lag().queued_records, "books are waited for")
+        time.sleep(1.0)
+        assert store.lag().behind_s == 0
+        os.kill(store.pid, signal.SIGKILL)
+        until(lambda: store.lag().restarts == 1, "its end is not noticed")
+        assert store.offer(rest[100:], 1_200)
+        report = store.close(DEADLINE_S)
+    assert report.is_whole
+    whole = joined([before, lost, rest])
+    for key in KEYS[:2]:
+        assert same(reading.book_at(feed, key, int(rest["ts_recv"][-1])), direct(whole, key))
+
+
 def test_records_that_never_arrived_are_a_gap_and_a_restart_a_run() -> None:
     feed = new_feed()
     records = Flow(4).take(3_000)
@@ -231,13 +279,14 @@ def test_a_killed_parent_takes_its_storing_process_along() -> None:
     finally:
         parent.kill()
         parent.communicate()
-    until(lambda: not _is_running(child), "the storing process did not end")
+    until(lambda: not is_running(child), "the storing process did not end")
     assert stored_count(feed) == 12_000
+    assert full_books(feed) == sorted(KEYS)
     for row in RecordSegment.objects.filter(feed=feed):
         assert len(records_of(row)) == row.record_count
 
 
-def _is_running(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except FileNotFoundError:

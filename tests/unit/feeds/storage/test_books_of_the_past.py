@@ -145,6 +145,34 @@ def test_between_two_runs_nothing_is_stored() -> None:
         reading.book_at(feed, KEYS[0], int(first["ts_recv"][-1]) + 1)
 
 
+def test_between_two_runs_nothing_is_stored_whichever_was_read_first() -> None:
+    feed = new_feed()
+    later = Flow(6, start_ns=START_NS + DAY_NS).take(300)
+    earlier = Flow(5).take(300)
+    recorder = recorder_of(feed)
+    store(recorder, later, run=1)
+    store(recorder, earlier, run=2, position=300)
+    with pytest.raises(NotStored, match="between two runs"):
+        reading.book_at(feed, KEYS[0], int(earlier["ts_recv"][-1]) + 1)
+    end = int(later["ts_recv"][-1]) + 1
+    assert same(reading.book_at(feed, KEYS[0], end), direct(later, KEYS[0]))
+
+
+def test_two_events_of_one_moment_are_both_before_what_is_asked_for() -> None:
+    feed = new_feed()
+    records = Flow(10).take(400)
+    # One event of three records lies in two segments, and its records come at different moments.
+    records["ts_recv"][126:130] = records["ts_recv"][126] + np.array([0, 0, 1, 1], np.uint64)
+    records["ts_recv"][130:] += np.uint64(2)
+    store(recorder_of(feed), records)
+    for place in (126, 127, 128, 129):
+        moment = int(records["ts_recv"][place])
+        past = until(records, moment)
+        assert len(past) == (128 if place < 128 else 130)
+        for key in KEYS:
+            assert same(reading.book_at(feed, key, moment), direct(past, key))
+
+
 def test_a_damaged_segment_is_found() -> None:
     feed = new_feed()
     records = Flow(7).take(300)

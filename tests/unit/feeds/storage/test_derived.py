@@ -12,9 +12,11 @@ from market.feeds.errors import NotStored, UnknownFeed
 from market.feeds.models import FeedInstrument, StorageGap
 from market.feeds.storage import reading
 from market.feeds.storage.codec import UNDEFINED_TIME, clock_of
+from tests.unit.feeds.books.flow import flow
 from tests.unit.feeds.storage.flow import (
     KEYS,
     SECOND_NS,
+    START_NS,
     Flow,
     new_feed,
     recorder_of,
@@ -118,6 +120,52 @@ def test_after_a_loss_no_best_price_is_told_of_books_that_are_not_known() -> Non
     found = reading.bbo(feed, KEYS[0], 0, FOREVER)
     assert len(found) == len(tops_of(first, KEYS[0]))
     assert len(reading.trades(feed, KEYS[0], int(after["ts_recv"][0]) + 1, FOREVER)) > 0
+
+
+def _one_order(start_ns: int) -> Records:
+    records = flow("A B 1 100 5", "A A 2 101 3")
+    records["ts_recv"] += np.uint64(start_ns - int(records["ts_recv"][0]))
+    return records
+
+
+def test_each_run_tells_its_first_best_prices_though_they_are_the_last_ones_again() -> None:
+    feed = new_feed()
+    recorder = recorder_of(feed)
+    for number in range(3):
+        records = _one_order(START_NS + 60 * number * SECOND_NS)
+        records["instrument_id"] = 7
+        store(
+            recorder, records[1:] if number == 2 else records, run=number + 1, position=2 * number
+        )
+    found = reading.bbo(feed, BookKey(1, 7), 0, FOREVER)
+    assert found["ask_px"].tolist() == [NO_PRICE, 101 * 10**9, NO_PRICE, 101 * 10**9, 101 * 10**9]
+    assert found["bid_px"].tolist() == [100 * 10**9] * 4 + [NO_PRICE]
+    again = recorder_of(feed)
+    for number in range(3, 5):
+        records = _one_order(START_NS + 60 * number * SECOND_NS)[:1]
+        store(again, records, run=number + 1, position=2 * number)
+    found = reading.bbo(feed, BookKey(1, 7), 0, FOREVER)
+    assert found["bid_px"][5:].tolist() == [100 * 10**9] * 2
+
+
+def test_a_stream_that_skipped_records_has_a_gap_up_to_its_next_record() -> None:
+    feed = new_feed()
+    flow_ = Flow(19, KEYS[:1])
+    parts = [flow_.take(100, clears=False) for _ in range(6)]
+    recorder = recorder_of(feed)
+    store(recorder, parts[0])
+    # Once what follows is stored together with the loss, once after it, by another process.
+    recorder.lose(1, 100, 100, StorageGap.Reason.STREAM)
+    store(recorder, parts[2], position=200)
+    recorder.lose(1, 300, 100, StorageGap.Reason.STREAM)
+    recorder.commit()
+    successor = recorder_of(feed)
+    successor.resume(1)
+    store(successor, parts[4], position=400)
+    found = reading.gaps(feed, 0, 2**62)
+    for gap, before, after in zip(found, (0, 2), (2, 4), strict=True):
+        assert gap.start_ns == int(parts[before]["ts_recv"][-1])
+        assert gap.end_ns == int(parts[after]["ts_recv"][0])
 
 
 def test_instruments_are_named() -> None:
