@@ -51,13 +51,18 @@ def book_fragments(
     return {name: render_to_string(_TEMPLATES[name], context) for name in panels}
 
 
-def figures_context(feed: Feed, stats: FeedStats | None, now: Any) -> dict[str, Any]:
+def figures_context(
+    feed: Feed, stats: FeedStats | None, now: Any, *, was_lost: bool = False
+) -> dict[str, Any]:
     return {
         "feed": feed,
-        "feed_state": feed_badge(feed, stats, now),
+        "feed_state": feed_badge(feed, stats, now, was_lost=was_lost),
         "figures": figures_text(stats) if stats else None,
     }
 
 
-def figures_fragment(feed: Feed, stats: FeedStats | None, now: Any) -> str:
-    return render_to_string(_TEMPLATES["figures"], figures_context(feed, stats, now))
+def figures_fragment(
+    feed: Feed, stats: FeedStats | None, now: Any, *, was_lost: bool = False
+) -> str:
+    context = figures_context(feed, stats, now, was_lost=was_lost)
+    return render_to_string(_TEMPLATES["figures"], context)

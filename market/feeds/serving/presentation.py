@@ -72,7 +72,14 @@ class FeedRow(NamedTuple):
     storage_kind: str
 
 
-def feed_row(feed: Feed, stats: FeedStats | None, instruments: int, now: datetime) -> FeedRow:
+def feed_row(
+    feed: Feed,
+    stats: FeedStats | None,
+    instruments: int,
+    now: datetime,
+    *,
+    was_lost: bool = False,
+) -> FeedRow:
     recent = stats.recent if stats else None
     stored, kind = storage_text(stats)
     return FeedRow(
@@ -80,7 +87,7 @@ def feed_row(feed: Feed, stats: FeedStats | None, instruments: int, now: datetim
         feed.title or feed.id,
         feed.source,
         feed.dataset,
-        feed_badge(feed, stats, now),
+        feed_badge(feed, stats, now, was_lost=was_lost),
         f"{max(instruments, stats.book_count if stats else 0):,}",
         f"{stats.records_per_s:,}" if stats else MISSING,
         f"{stats.record_count:,}" if stats else MISSING,
@@ -91,8 +98,10 @@ def feed_row(feed: Feed, stats: FeedStats | None, instruments: int, now: datetim
     )
 
 
-def feed_badge(feed: Feed, stats: FeedStats | None, now: datetime) -> Badge:
-    state = shown_state(feed, stats, now)
+def feed_badge(
+    feed: Feed, stats: FeedStats | None, now: datetime, *, was_lost: bool = False
+) -> Badge:
+    state = shown_state(feed, stats, now, was_lost=was_lost)
     words, kind = _STATES.get(state, (state, ""))
     text = stats.state_text if stats else feed.state_text
     return Badge(words, kind, text or _STATE_HINTS.get(state, ""))
@@ -104,6 +113,9 @@ def book_badges(now: BookNow | None) -> list[Badge]:
         return [Badge("No book", "warn", "Nothing is known of the book now.")]
     state = now.state
     words, kind, hint = _BOOK_STATES.get(state.state, (state.state, "", ""))
+    if not now.is_current:
+        words, kind = "Out of date", "bad"
+        hint = "Nothing is heard of the book now: this is how it was last."
     badges = [Badge(words, kind, hint)]
     if state.is_cold_start:
         hint = "It began without a snapshot: orders from before are missing."
