@@ -29,15 +29,17 @@ _TEMPLATES = {
 }
 
 
-def book_context(book: FeedBook, symbol: str, now: BookNow | None) -> dict[str, Any]:
-    """``now`` is None where the feed does not say what the book is."""
+def book_context(
+    book: FeedBook, symbol: str, now: BookNow | None, *, is_read: bool = True
+) -> dict[str, Any]:
+    """``now`` is None where the feed does not say what the book is; ``is_read``: it answers."""
     view = now.view if now else empty_view(symbol)
     form = aligned(view, symbol) if now else feed_formatter(symbol)
     return {
         "book": book,
         "symbol": symbol,
         "has_ticket": False,
-        "badges": book_badges(now),
+        "badges": book_badges(now, is_read=is_read),
         "quote": quote_text(now) if now else None,
         "ladder": ladder(view, form),
         "trades": trade_rows(view, form),

@@ -1,5 +1,6 @@
 """Feeds as the pages show them: pure functions from figures and states to text."""
 
+from collections import Counter
 from datetime import datetime
 from typing import NamedTuple
 
@@ -107,8 +108,11 @@ def feed_badge(
     return Badge(words, kind, text or _STATE_HINTS.get(state, ""))
 
 
-def book_badges(now: BookNow | None) -> list[Badge]:
-    """Whether the book can be trusted, and what else is to be known of it."""
+def book_badges(now: BookNow | None, *, is_read: bool = False) -> list[Badge]:
+    """Whether the book can be trusted, and what else is to be known of it. ``is_read``: the feed's
+    process answers; so a book that it does not know has had no record."""
+    if now is None and is_read:
+        return [Badge(*_BOOK_STATES["init"])]
     if now is None:
         return [Badge("No book", "warn", "Nothing is known of the book now.")]
     state = now.state
@@ -214,17 +218,20 @@ def instrument_choices(
     rows: list[FeedInstrument], chosen: FeedInstrument
 ) -> list[tuple[str, str, bool]]:
     """(value, words, whether it is the chosen one); a symbol that is not alone names its book."""
-    symbols = [row.symbol for row in rows]
-    return [
-        (
-            f"{row.publisher_id}:{row.instrument_id}",
-            row.symbol
-            if symbols.count(row.symbol) == 1
-            else f"{row.symbol} ({row.publisher_id}:{row.instrument_id})",
-            row.pk == chosen.pk,
-        )
-        for row in rows
-    ]
+    counts = Counter(row.symbol for row in rows)
+    found = []
+    for row in rows:
+        key = f"{row.publisher_id}:{row.instrument_id}"
+        words = row.symbol if counts[row.symbol] == 1 else f"{row.symbol} ({key})"
+        found.append((key, words, row.pk == chosen.pk))
+    return found
+
+
+def typed_name(rows: list[FeedInstrument], chosen: FeedInstrument) -> str:
+    """What is typed to have this book: its symbol, or its numbers where others have the symbol."""
+    if sum(row.symbol == chosen.symbol for row in rows) == 1:
+        return chosen.symbol
+    return f"{chosen.publisher_id}:{chosen.instrument_id}"
 
 
 def _latency(latency: LatencyStats) -> LatencyText | None:
