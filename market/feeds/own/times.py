@@ -19,7 +19,10 @@ def moment_ns(text: str, day_of_ns: int | None = None) -> int:
         clock = time.fromisoformat(text)
         day_start_ns = day_of_ns // DAY_NS * DAY_NS
         return day_start_ns + _since_epoch_ns(datetime.combine(_EPOCH.date(), clock, UTC))
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no moment such as 2026-11-20T14:30 (UTC).") from error
     return _since_epoch_ns(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
