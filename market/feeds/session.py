@@ -74,6 +74,12 @@ class FeedSession:
         """Of the last frame; 0 for files."""
         return self._source.last_sequence if isinstance(self._source, FrameClient) else 0
 
+    @property
+    def outage(self) -> str:
+        """Why the sender is not connected now; "" while it is, and for files. Any thread may
+        ask."""
+        return self._source.outage if isinstance(self._source, FrameClient) else ""
+
     def stop(self) -> None:
         """``run`` returns soon; may be called by a signal handler or another thread."""
         self._is_stopped = True
@@ -171,9 +177,9 @@ class FeedSession:
         self._restarted = True
 
     def _take_gap(self, gap: Gap) -> None:
-        self.gap_count += 1
         self._after_gap = True
         if gap.is_new_stream:
             self._restart()
         else:
             self._states.gap()
+        self.gap_count += 1  # last: who sees it finds the states as they are now

@@ -5,7 +5,6 @@
   const MAX_POINTS = 5_000;
   const root = document.getElementById("feed");
   if (!root) return;
-  root.dataset.scripts = "";
 
   const choice = document.getElementById("instrument");
   choice.addEventListener("change", () => choice.form.requestSubmit());
@@ -15,7 +14,6 @@
     root.dataset.shown = name;
     for (const button of shows) button.setAttribute("aria-pressed", String(button.dataset.show === name));
   }
-  document.querySelector(".panel-tabs").hidden = false;
   for (const button of shows) button.addEventListener("click", () => showPanel(button.dataset.show));
   showPanel("book");
 
@@ -44,7 +42,7 @@
     chart.addSeries(LightweightCharts.LineSeries, { lineWidth: 1, lineType: LightweightCharts.LineType.WithSteps, priceLineVisible: false });
   const bids = line();
   const asks = line();
-  let points = []; // {time, bid, ask}, by time
+  let points = []; // {time, bid, ask, bidText, askText}, by time
   let places = 0;
 
   function colour(name) {
@@ -71,9 +69,14 @@
     bids.applyOptions({ priceFormat });
     asks.applyOptions({ priceFormat });
   }
+  // As the feed has it: a floating-point number would be another one from 16 digits on.
+  function exact(text) {
+    if (!text) return "–";
+    const [whole, fraction = ""] = text.split(".");
+    return places ? `${whole}.${fraction.padEnd(places, "0")}` : whole;
+  }
   function describe(shown) {
-    const text = (value) => (value === null ? "–" : value.toFixed(places));
-    legend.textContent = shown ? `Bid ${text(shown.bid)}  Ask ${text(shown.ask)}` : "";
+    legend.textContent = shown ? `Bid ${exact(shown.bidText)}  Ask ${exact(shown.askText)}` : "";
   }
   function draw() {
     bids.setData(points.map((each) => point(each.time, each.bid)));
@@ -84,9 +87,10 @@
   }
 
   const number = (text) => (text === "" || text === null || text === undefined ? null : Number(text));
+  const quoted = (time, bid, ask) => ({ time, bid: number(bid), ask: number(ask), bidText: bid, askText: ask });
   function heard() {
     const data = document.getElementById("quote").dataset;
-    return data.time ? { time: Number(data.time), bid: number(data.bid), ask: number(data.ask), places: Number(data.places) } : null;
+    return data.time ? { ...quoted(Number(data.time), data.bid, data.ask), places: Number(data.places) } : null;
   }
 
   function follow() {
@@ -117,13 +121,9 @@
     try {
       const response = await fetch(node.dataset.url, { headers: { Accept: "application/json" } });
       if (!response.ok) throw new Error(String(response.status));
-      const stored = (await response.json()).results.map((bar) => ({
-        time: Math.floor(Date.parse(bar.time) / 1000),
-        bid: number(bar.bid_close),
-        ask: number(bar.ask_close),
-      }));
+      const stored = (await response.json()).results.map((bar) => quoted(Math.floor(Date.parse(bar.time) / 1000), bar.bid_close, bar.ask_close));
       for (const bar of stored) {
-        for (const value of [bar.bid, bar.ask]) if (value !== null) usePlaces((String(value).split(".")[1] || "").length);
+        for (const text of [bar.bidText, bar.askText]) if (text) usePlaces((text.split(".")[1] || "").length);
       }
       const newest = heard();
       // Stored seconds from after the feed's time are of an earlier run of the same source.

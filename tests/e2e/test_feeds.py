@@ -121,3 +121,25 @@ def test_feed_pages_fit_the_screen_and_leave_the_console_clean(
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= screen["viewport"]["width"], path
     assert console_errors == []
+
+
+@pytest.mark.parametrize("screen", [PHONE, DESK], ids=["phone", "desk"])
+def test_a_feeds_page_does_not_jump_while_its_scripts_begin(
+    open_page: Any, venue: EmbeddedVenue, feed: str, screen: Any
+) -> None:
+    page = open_page("/feeds/", **screen)
+    opened(page, venue, f"/feeds/{feed}/")
+    page.wait_for_selector("[data-connection=live]")
+    page.wait_for_timeout(500)
+    shift = page.evaluate(
+        """() => new Promise((resolve) => {
+            let sum = 0;
+            new PerformanceObserver((list) => {
+                const isPanel = ({ node }) => node?.matches?.(".panel, .column");
+                for (const { sources, value } of list.getEntries())
+                    if (sources.some(isPanel)) sum += value;
+            }).observe({ type: "layout-shift", buffered: true });
+            setTimeout(() => resolve(sum), 200);
+        })"""
+    )
+    assert shift < 0.25, "what web vitals call poor; levels may move as they like"

@@ -1,8 +1,10 @@
 """What commands of feeds have in common: how they read an address, and tell what went wrong."""
 
+import os
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from django.conf import settings
 from django.core.management.base import CommandError
@@ -18,6 +20,14 @@ def address(text: str, *, least_port: int = 1) -> tuple[str, int]:
     if not host or not port.isdecimal() or not least_port <= int(port) <= 65_535:
         raise ArgumentTypeError("is HOST:PORT")
     return host.strip("[]"), int(port)
+
+
+def require_place(option: str, path: Path) -> None:
+    """What is written there may take a day to make: nobody is to learn at its end that it has no
+    place. Raises CommandError."""
+    place = path if path.exists() else path.absolute().parent
+    if path.is_dir() or not place.exists() or not os.access(place, os.W_OK):
+        raise CommandError(f"{option}: {path} cannot be written.", returncode=2)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ The channels are those of the venue's markets, over the feed hub as their source
 symbol, or PUBLISHER:INSTRUMENT where several publishers have the symbol.
 """
 
+from typing import Any
 from weakref import WeakValueDictionary
 
 from channels.db import database_sync_to_async
@@ -11,6 +12,8 @@ from channels.db import database_sync_to_async
 from market.errors import MarketDataUnavailable, UnknownChannel
 from market.feeds.serving import directory
 from market.feeds.serving.hub import FeedBook, get_feed_hub
+from market.feeds.serving.resources import SILENT
+from market.source import MarketChange
 from market.stream_channels import Channel, Identity
 from market.stream_public import (
     FEED_PREFIX,
@@ -23,16 +26,29 @@ from market.values import MarketView
 
 
 class FeedTickerChannel(TickerChannel):
-    """Says of the book, too, whether it can be trusted."""
+    """Says of the book, too, whether it can be trusted, and when that changes."""
+
+    def __init__(self, *args: Any) -> None:
+        self._told: dict[str, object] = {}
+        super().__init__(*args)
+
+    def take(self, change: MarketChange) -> bool:
+        self._changed = self._changed or self._trust() != self._told
+        return super().take(change)
 
     def whole(self, view: MarketView) -> dict[str, object]:
-        frame = super().whole(view)
+        self._told = self._trust()
+        return super().whole(view) | self._told
+
+    def _trust(self) -> dict[str, object]:
         now = get_feed_hub().now(FeedBook.named(self.symbol), 0)
-        if now is not None:
-            frame["state"] = now.state.state
-            frame["cold_start"] = now.state.is_cold_start
-            frame["crossed"] = now.state.is_crossed
-        return frame
+        if now is None:
+            return {}
+        return {
+            "state": now.state.state if now.is_current else SILENT,
+            "cold_start": now.state.is_cold_start,
+            "crossed": now.state.is_crossed,
+        }
 
 
 _KINDS: dict[str, type[PublicChannel]] = {

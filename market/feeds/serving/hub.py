@@ -60,6 +60,8 @@ class BookNow(NamedTuple):
     symbol: str
     view: MarketView
     state: BookState
+    is_current: bool = True
+    """Otherwise the feed's process says nothing of it: this is how it was last."""
 
 
 class StatsListener(Protocol):
@@ -131,7 +133,10 @@ class FeedHub:
 
     def now(self, book: FeedBook, levels: int) -> BookNow | None:
         found = self._live_book(book)
-        return BookNow(found.symbol, found.view(levels), found.state) if found else None
+        if found is None:
+            return None
+        is_current = self._link(book.feed_id).is_current(book.book_id)
+        return BookNow(found.symbol, found.view(levels), found.state, is_current)
 
     def stats(self, feed_id: str) -> FeedStats | None:
         """The newest figures while the feed is connected."""

@@ -66,6 +66,8 @@ class FeedLink:
         self._run_id = 0
         self._stale: set[BookId] = set()
         """Books that are known from an earlier run of the feed's process."""
+        self._unheard: set[BookId] = set()
+        """Books that nothing was said of since the connection was lost."""
         self._arrivals: set[asyncio.Future[None]] = set()
         self.books: dict[BookId, LiveBook] = {}
         self.symbols: dict[BookId, str] = {}
@@ -100,8 +102,12 @@ class FeedLink:
     async def book(self, book: BookId, timeout_s: float) -> LiveBook | None:
         """The book, waiting a moment for it."""
         self.ask(book)
-        await self._until(lambda: book in self.books and self.connected, timeout_s)
-        return self.books.get(book) if self.connected else None
+        await self._until(lambda: self.is_current(book), timeout_s)
+        return self.books.get(book) if self.is_current(book) else None
+
+    def is_current(self, book: BookId) -> bool:
+        """Whether the feed's process says what the book is now."""
+        return self.connected and book in self.books and book not in self._unheard
 
     async def figures(self, timeout_s: float) -> FeedStats | None:
         self.ask(None)
@@ -190,6 +196,9 @@ class FeedLink:
     def _lose(self) -> None:
         if self.connected:
             self.connected = False
+            self._unheard = set(self.books)
+            for known in self.books.values():
+                self._tell(known.unchanged())
             self._tell_stats(self.feed_id)
 
     def _hear(self, message: Published) -> None:
@@ -221,6 +230,8 @@ class FeedLink:
         book = (state.publisher_id, state.instrument_id)
         if book not in self._watched:
             return  # it was on its way when the interest ended
+        was_unheard = book in self._unheard
+        self._unheard.discard(book)
         known = self.books.get(book)
         if known is None:
             symbol = self.symbols.get(book, str(state.instrument_id))
@@ -232,3 +243,5 @@ class FeedLink:
             self._tell(known.reset(state))
         elif state.update_id > known.state.update_id:
             self._tell(known.take(state))
+        elif was_unheard:
+            self._tell(known.unchanged())

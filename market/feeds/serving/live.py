@@ -68,22 +68,33 @@ class FiguresChannel(Channel):
         self.feed_id = feed_id
         self._feed: Feed | None = None
         self._read_at = float("-inf")
+        self._was_heard = False
 
     def opened(self) -> None:
+        self._was_heard = False
         get_feed_hub().follow(self, [self.feed_id])
 
     def closed(self) -> None:
         get_feed_hub().unfollow(self)
 
     def on_stats(self, feed_id: str) -> None:
+        if get_feed_hub().stats(feed_id) is None:
+            self._read_at = float("-inf")  # what it said at its end, if it did, is in its row
         self.mark_changed()
+
+    def idle_fragments(self) -> dict[str, str]:
+        if time.monotonic() - self._read_at > DIRECTORY_KEPT_S:
+            self.mark_changed()  # a process that falls silent says no word of it
+        return super().idle_fragments()
 
     async def render(self) -> dict[str, str]:
         if self._feed is None or time.monotonic() - self._read_at > DIRECTORY_KEPT_S:
             self._read_at = time.monotonic()
             self._feed = await database_sync_to_async(directory.feed)(self.feed_id)
         stats = get_feed_hub().stats(self.feed_id)
-        return {"figures": figures_fragment(self._feed, stats, timezone.now())}
+        self._was_heard = self._was_heard or stats is not None
+        html = figures_fragment(self._feed, stats, timezone.now(), was_lost=self._was_heard)
+        return {"figures": html}
 
 
 class FeedsChannel(Channel):
@@ -95,15 +106,19 @@ class FeedsChannel(Channel):
         super().__init__()
         self._feeds: list[Feed] = []
         self._counts: dict[str, int] = {}
+        self._heard: set[str] = set()
         self._read_at = float("-inf")
 
     def opened(self) -> None:
+        self._heard.clear()
         self._read_at = float("-inf")
 
     def closed(self) -> None:
         get_feed_hub().unfollow(self)
 
     def on_stats(self, feed_id: str) -> None:
+        if get_feed_hub().stats(feed_id) is None:
+            self._read_at = float("-inf")
         self.mark_changed()
 
     def idle_fragments(self) -> dict[str, str]:
@@ -119,9 +134,16 @@ class FeedsChannel(Channel):
             hub.unfollow(self)
             hub.follow(self, [feed.id for feed in self._feeds if feed.address])
         stats = {feed.id: get_feed_hub().stats(feed.id) for feed in self._feeds}
+        self._heard |= {feed_id for feed_id, found in stats.items() if found}
         now = timezone.now()
         rows = [
-            feed_row(feed, stats[feed.id], self._counts.get(feed.id, 0), now)
+            feed_row(
+                feed,
+                stats[feed.id],
+                self._counts.get(feed.id, 0),
+                now,
+                was_lost=feed.id in self._heard,
+            )
             for feed in self._feeds
         ]
         return {"rows": rows_html(rows)}

@@ -50,6 +50,10 @@ class LiveBook:
         self.update_id = state.update_id
         return MarketChange(self.name, state.record_count, state.ts_recv, (), (), reset=True)
 
+    def unchanged(self) -> MarketChange:
+        """Says that something beside the book is another: whether anything is heard of it."""
+        return MarketChange(self.name, self.state.record_count, self.state.ts_recv, (), ())
+
     def view(self, levels: int) -> MarketView:
         state, sums = self.state, self.state.sums
         return MarketView(

@@ -29,15 +29,17 @@ _TEMPLATES = {
 }
 
 
-def book_context(book: FeedBook, symbol: str, now: BookNow | None) -> dict[str, Any]:
-    """``now`` is None where the feed does not say what the book is."""
+def book_context(
+    book: FeedBook, symbol: str, now: BookNow | None, *, is_read: bool = True
+) -> dict[str, Any]:
+    """``now`` is None where the feed does not say what the book is; ``is_read``: it answers."""
     view = now.view if now else empty_view(symbol)
     form = aligned(view, symbol) if now else feed_formatter(symbol)
     return {
         "book": book,
         "symbol": symbol,
         "has_ticket": False,
-        "badges": book_badges(now),
+        "badges": book_badges(now, is_read=is_read),
         "quote": quote_text(now) if now else None,
         "ladder": ladder(view, form),
         "trades": trade_rows(view, form),
@@ -51,13 +53,18 @@ def book_fragments(
     return {name: render_to_string(_TEMPLATES[name], context) for name in panels}
 
 
-def figures_context(feed: Feed, stats: FeedStats | None, now: Any) -> dict[str, Any]:
+def figures_context(
+    feed: Feed, stats: FeedStats | None, now: Any, *, was_lost: bool = False
+) -> dict[str, Any]:
     return {
         "feed": feed,
-        "feed_state": feed_badge(feed, stats, now),
+        "feed_state": feed_badge(feed, stats, now, was_lost=was_lost),
         "figures": figures_text(stats) if stats else None,
     }
 
 
-def figures_fragment(feed: Feed, stats: FeedStats | None, now: Any) -> str:
-    return render_to_string(_TEMPLATES["figures"], figures_context(feed, stats, now))
+def figures_fragment(
+    feed: Feed, stats: FeedStats | None, now: Any, *, was_lost: bool = False
+) -> str:
+    context = figures_context(feed, stats, now, was_lost=was_lost)
+    return render_to_string(_TEMPLATES["figures"], context)

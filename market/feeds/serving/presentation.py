@@ -1,5 +1,6 @@
 """Feeds as the pages show them: pure functions from figures and states to text."""
 
+from collections import Counter
 from datetime import datetime
 from typing import NamedTuple
 
@@ -72,7 +73,14 @@ class FeedRow(NamedTuple):
     storage_kind: str
 
 
-def feed_row(feed: Feed, stats: FeedStats | None, instruments: int, now: datetime) -> FeedRow:
+def feed_row(
+    feed: Feed,
+    stats: FeedStats | None,
+    instruments: int,
+    now: datetime,
+    *,
+    was_lost: bool = False,
+) -> FeedRow:
     recent = stats.recent if stats else None
     stored, kind = storage_text(stats)
     return FeedRow(
@@ -80,7 +88,7 @@ def feed_row(feed: Feed, stats: FeedStats | None, instruments: int, now: datetim
         feed.title or feed.id,
         feed.source,
         feed.dataset,
-        feed_badge(feed, stats, now),
+        feed_badge(feed, stats, now, was_lost=was_lost),
         f"{max(instruments, stats.book_count if stats else 0):,}",
         f"{stats.records_per_s:,}" if stats else MISSING,
         f"{stats.record_count:,}" if stats else MISSING,
@@ -91,19 +99,27 @@ def feed_row(feed: Feed, stats: FeedStats | None, instruments: int, now: datetim
     )
 
 
-def feed_badge(feed: Feed, stats: FeedStats | None, now: datetime) -> Badge:
-    state = shown_state(feed, stats, now)
+def feed_badge(
+    feed: Feed, stats: FeedStats | None, now: datetime, *, was_lost: bool = False
+) -> Badge:
+    state = shown_state(feed, stats, now, was_lost=was_lost)
     words, kind = _STATES.get(state, (state, ""))
     text = stats.state_text if stats else feed.state_text
     return Badge(words, kind, text or _STATE_HINTS.get(state, ""))
 
 
-def book_badges(now: BookNow | None) -> list[Badge]:
-    """Whether the book can be trusted, and what else is to be known of it."""
+def book_badges(now: BookNow | None, *, is_read: bool = False) -> list[Badge]:
+    """Whether the book can be trusted, and what else is to be known of it. ``is_read``: the feed's
+    process answers; so a book that it does not know has had no record."""
+    if now is None and is_read:
+        return [Badge(*_BOOK_STATES["init"])]
     if now is None:
         return [Badge("No book", "warn", "Nothing is known of the book now.")]
     state = now.state
     words, kind, hint = _BOOK_STATES.get(state.state, (state.state, "", ""))
+    if not now.is_current:
+        words, kind = "Out of date", "bad"
+        hint = "Nothing is heard of the book now: this is how it was last."
     badges = [Badge(words, kind, hint)]
     if state.is_cold_start:
         hint = "It began without a snapshot: orders from before are missing."
@@ -202,17 +218,20 @@ def instrument_choices(
     rows: list[FeedInstrument], chosen: FeedInstrument
 ) -> list[tuple[str, str, bool]]:
     """(value, words, whether it is the chosen one); a symbol that is not alone names its book."""
-    symbols = [row.symbol for row in rows]
-    return [
-        (
-            f"{row.publisher_id}:{row.instrument_id}",
-            row.symbol
-            if symbols.count(row.symbol) == 1
-            else f"{row.symbol} ({row.publisher_id}:{row.instrument_id})",
-            row.pk == chosen.pk,
-        )
-        for row in rows
-    ]
+    counts = Counter(row.symbol for row in rows)
+    found = []
+    for row in rows:
+        key = f"{row.publisher_id}:{row.instrument_id}"
+        words = row.symbol if counts[row.symbol] == 1 else f"{row.symbol} ({key})"
+        found.append((key, words, row.pk == chosen.pk))
+    return found
+
+
+def typed_name(rows: list[FeedInstrument], chosen: FeedInstrument) -> str:
+    """What is typed to have this book: its symbol, or its numbers where others have the symbol."""
+    if sum(row.symbol == chosen.symbol for row in rows) == 1:
+        return chosen.symbol
+    return f"{chosen.publisher_id}:{chosen.instrument_id}"
 
 
 def _latency(latency: LatencyStats) -> LatencyText | None:

@@ -269,7 +269,7 @@ class FeedProcess:
                 if len(names) != known:
                     directory.learn(self._plan.feed_id, names)
                     known = len(names)
-                directory.tell_state(self._plan.feed_id, self.reader.state, self.reader.state_text)
+                directory.tell_state(self._plan.feed_id, *self.reader.told_state())
             except DatabaseError as error:
                 logger.warning("the feed's row cannot be written: %s", error)
             if is_last:

@@ -37,12 +37,16 @@ LATE_NS: Final = 2_000_000
 COALESCED_NS: Final = 4_000_000
 """Tops wait for no longer than this after the last ones."""
 FEED_LIVE: Final = "live"
+FEED_AWAITED: Final = "connecting"
 
 
 class ReadSession(Protocol):
     """The part of a session that is asked about its books; any thread may ask."""
 
     gap_count: int
+
+    @property
+    def outage(self) -> str: ...
 
     def status(self, key: BookKey) -> BookStatus: ...
 
@@ -79,6 +83,7 @@ class FeedReader:
         self._lock = threading.Lock()
         """Guards what both threads use: changed books, trades, tops, latencies."""
         self._changed: set[BookKey] = set()
+        self._told_gaps = 0
         self._tape = Tape()
         self._latencies = Latencies()
         self._crossed: set[BookKey] = set()
@@ -91,7 +96,7 @@ class FeedReader:
         self.session: ReadSession | None = None
         self.tops: dict[BookKey, bytes] = {}
         """Of every book its best ten levels as JSON, as of its last batch."""
-        self.state = "connecting"
+        self.state = FEED_AWAITED
         self.state_text = ""
         self.record_count = self.batch_count = self.restart_count = 0
 
@@ -169,8 +174,13 @@ class FeedReader:
         return name or str(key.instrument_id)
 
     def take_changed(self) -> set[BookKey]:
+        gap_count = self.session.gap_count if self.session else 0
         with self._lock:
             changed, self._changed = self._changed, set()
+            if gap_count != self._told_gaps:
+                # Every book has another state now, also those that get no records.
+                self._told_gaps = gap_count
+                changed.update(self.tops)
         return changed
 
     def book_state(self, key: BookKey, update_id: int) -> BookState | None:
@@ -200,13 +210,21 @@ class FeedReader:
             sums,
         )
 
+    def told_state(self) -> tuple[str, str]:
+        """The feed's state and what there is to say of it. Any thread may ask."""
+        outage = self.session.outage if self.session else ""
+        if outage and self.state == FEED_LIVE:
+            return FEED_AWAITED, f"The sender is away: {outage.rstrip('.')}."
+        return self.state, self.state_text
+
     def stats(self) -> FeedStats:
         now_ns = self._clock_ns()
+        state, state_text = self.told_state()
         anomalies = {str(name): count for name, count in self._books.counters().items() if count}
         with self._lock:
             return FeedStats(
-                self.state,
-                self.state_text,
+                state,
+                state_text,
                 now_ns,
                 self.started_ns,
                 self.record_count,

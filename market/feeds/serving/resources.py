@@ -21,11 +21,14 @@ SILENT = "silent"
 _SIDES = {"B": "buy", "A": "sell"}
 
 
-def shown_state(feed: Feed, stats: FeedStats | None, now: datetime) -> str:
-    """What its process says now; where it says nothing, what it said last, unless that is old."""
+def shown_state(
+    feed: Feed, stats: FeedStats | None, now: datetime, *, was_lost: bool = False
+) -> str:
+    """What its process says now; where it says nothing, what it said last, unless that is old or
+    its process fell silent while it was heard (``was_lost``)."""
     if stats is not None:
         return stats.state
-    is_old = feed.seen_at is None or now - feed.seen_at > SILENT_AFTER
+    is_old = was_lost or feed.seen_at is None or now - feed.seen_at > SILENT_AFTER
     return SILENT if feed.state in RUNNING_STATES and is_old else str(feed.state)
 
 

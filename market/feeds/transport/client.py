@@ -85,6 +85,12 @@ class FrameClient:
         self._fault = "it was not reached"
         self._end: Received | None = None
 
+    @property
+    def outage(self) -> str:
+        """Why the sender is not connected now; "" while it is, and after its END. Any thread may
+        ask."""
+        return "" if self._end or self._expected is not None else self._fault
+
     def connect(self, timeout_s: float | None = None) -> Hello:
         """Waits for the sender and its HELLO, for at most ``timeout_s`` or, without it, a little
         longer than the client's patience. Raises StreamLost."""
@@ -174,6 +180,7 @@ class FrameClient:
         now_s = time.monotonic()
         if self._expected is not None and self.last_sequence and self.hello:
             self._resume = Request(self.hello.stream_id, self._expected)
+        self._expected = None
         if self._is_fresh or now_s - self._connected_s > _CONNECT_S + _STEP_S:
             self._is_fresh = False
             self._lost_s = now_s
@@ -188,7 +195,6 @@ class FrameClient:
         if now_s < self._retry_s:
             time.sleep(min(timeout_s, self._retry_s - now_s))
             return
-        self._expected = None
         self._connected_s = now_s
         try:
             self._socket = socket.create_connection(self.address, _CONNECT_S)

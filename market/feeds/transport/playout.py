@@ -76,6 +76,8 @@ class Playout:
         self._zero_ns = now_ns - self.upcoming.due_ns
         if isinstance(self.timeline, LiveTimeline):
             self._zero_ns = self.timeline.zero_ns
+        else:
+            self._lap_sequence = self.timeline.lap_begin(self.upcoming.sequence)
         self.record_count = self.upcoming.first_record
         return True
 

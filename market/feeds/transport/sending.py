@@ -1,14 +1,22 @@
 """A sender put together: files or a live source, a pace, an address."""
 
+import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
-from market.feeds.transport.frames import VERSION
+from market.feeds.transport.frames import MAX_MESSAGE_BYTES, VERSION
 from market.feeds.transport.live import LiveTimeline
 from market.feeds.transport.pacing import Pace
 from market.feeds.transport.server import FrameServer, Limits
 from market.feeds.transport.sources import FileSource, Source
 from market.feeds.transport.timeline import FileTimeline
+
+logger = logging.getLogger(__name__)
+
+_OTHER_BYTES: Final = 16_384
+"""Of a greeting, for what it says besides symbols."""
 
 
 @contextmanager
@@ -44,10 +52,26 @@ def _hello(
     source: FileSource | Source, rate: int | None, *, loop: bool = False
 ) -> dict[str, object]:
     symbols = [[0, instrument_id, name] for instrument_id, name in source.symbols.items()]
+    named = _that_fit(symbols)
+    if named < len(symbols):
+        logger.warning(
+            "%d of %d symbols fit into the greeting: the other instruments are known by number",
+            named,
+            len(symbols),
+        )
     return {
         "version": VERSION,
         "rate": rate,
         "dataset": source.dataset,
-        "symbols": symbols,
+        "symbols": symbols[:named],
         "loop": loop,
     }
+
+
+def _that_fit(symbols: list[list[object]]) -> int:
+    size = 0
+    for number, symbol in enumerate(symbols):
+        size += len(json.dumps(symbol))
+        if size > MAX_MESSAGE_BYTES - _OTHER_BYTES:
+            return number
+    return len(symbols)

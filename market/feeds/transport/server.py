@@ -28,6 +28,7 @@ _UNPACED_BACKLOG_BYTES: Final = 2 << 20
 _STALLED_NS: Final = NS_PER_S // 4
 """Without a schedule, a receiver that takes nothing for so long is not waited for any more."""
 _STOPPING_NS: Final = NS_PER_S
+MAX_PEERS: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Limits:
     greeting_s: float = 5
     linger_s: float = 2
     """After the end: for receivers that lost their connection before they had all."""
-    peers: int = 1_000
+    peers: int = MAX_PEERS
 
 
 class Progress(NamedTuple):

@@ -23,6 +23,10 @@ _SKIPPED_FRAMES: Final = 512
 _CHECKPOINT_FRAMES: Final = 64
 _MAX_CHECKPOINTS: Final = 4_096
 _MIN_LAP_NS: Final = 10**6
+_MAX_LOOPED_NS: Final = 100 * 366 * 86_400 * NS_PER_S
+_MAX_LOOPED_FRAMES: Final = 2**48
+"""A loop has no end, but what cannot have been sent is not looked for: its times and numbers would
+not fit into a frame."""
 
 
 class Planned(NamedTuple):
@@ -107,6 +111,7 @@ class FileTimeline:
 
     def _seek(self, sequence: int) -> Iterator[Planned | None]:
         lap_was_known = self._lap is not None
+        self._require_reachable(sequence)
         last = skipped = 0
         for planned in self._frames(*self._nearest(sequence)):
             if planned is None or planned.sequence >= sequence:
@@ -123,6 +128,20 @@ class FileTimeline:
                 return
         if last < sequence:
             raise UnknownResume(f"The stream ends with sequence {last}, before {sequence}.")
+
+    def lap_begin(self, sequence: int) -> int:
+        """Of the lap that this frame is in: the RESTART before it, or the stream's first frame.
+        Known once the frame was found."""
+        lap = (sequence - FIRST_SEQUENCE) // self._lap.frames if self._lap else 0
+        return lap * self._lap.frames if self._lap and lap else FIRST_SEQUENCE
+
+    def _require_reachable(self, sequence: int) -> None:
+        """Raises UnknownResume."""
+        passed_ns = 0
+        if self._lap:
+            passed_ns = (sequence - FIRST_SEQUENCE) // self._lap.frames * self._lap.duration_ns
+        if sequence > _MAX_LOOPED_FRAMES or passed_ns > _MAX_LOOPED_NS:
+            raise UnknownResume(f"The stream cannot have come to sequence {sequence}.")
 
     def _nearest(self, sequence: int) -> tuple[Position, int]:
         """The last known position at or before the frame, and the lap that it is in."""

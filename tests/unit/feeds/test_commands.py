@@ -15,6 +15,7 @@ from django.db import OperationalError, connections
 from market.feeds.dbn.synthetic import SyntheticPlan, generate
 from market.feeds.dbn.writing import DbnWriter
 from market.feeds.management.mistakes import address
+from market.feeds.own.times import moment_ns
 
 pytestmark = pytest.mark.django_db(databases=["default", "journal", "feeds"])
 
@@ -77,6 +78,47 @@ def test_a_database_that_cannot_be_used_is_told_in_a_line(
 def test_a_number_of_days_that_reaches_beyond_the_calendar_is_a_mistake() -> None:
     with pytest.raises(CommandError, match="--keep-days") as caught:
         call_command("prune_feeds", "--keep-days", "99999999")
+    assert caught.value.returncode == 2
+
+
+@pytest.mark.parametrize("place", ["nowhere/day.dbn", "."])
+def test_a_recording_without_a_place_is_told_before_the_journal_is_read(
+    place: str, recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("nothing is to be read")
+
+    monkeypatch.setattr("market.feeds.management.commands.record_market._record", read)
+    monkeypatch.chdir(recording.parent)
+    with pytest.raises(CommandError, match=r"^OUT: .* cannot be written\.$") as caught:
+        call_command("record_market", "BTC-USDT", place)
+    assert caught.value.returncode == 2
+
+
+def test_a_day_that_is_none_is_told_with_one_that_is() -> None:
+    with pytest.raises(CommandError, match=r"^'nope' is no day such as 2026-11-20\.$"):
+        call_command("record_market", "BTC-USDT", "out.dbn", "--day", "nope")
+
+
+def test_a_time_that_is_none_is_told_with_one_that_is() -> None:
+    with pytest.raises(
+        ValueError, match=r"^'soon' is no time such as 14:30 or 2026-11-20T14:30\.$"
+    ):
+        moment_ns("soon", day_of_ns=0)
+
+
+@pytest.mark.usefixtures("as_before")
+def test_a_file_that_cannot_be_played_is_told_before_a_venue_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def migrate(*_: object, **__: object) -> None:
+        raise AssertionError("no venue is to be made")
+
+    monkeypatch.setattr("market.feeds.management.commands.replay_market.call_command", migrate)
+    path = tmp_path / "day.dbn"
+    path.write_bytes(b"something else")
+    with pytest.raises(CommandError, match="does not begin with DBN") as caught:
+        call_command("replay_market", str(path))
     assert caught.value.returncode == 2
 
 

@@ -86,7 +86,11 @@ class Command(BaseCommand):
         if options["engine"] == "plain":
             return PlainBooks
         from market.feeds.books import fast
+        from market.feeds.management.warming import warm_books
 
+        if not _shows(options):
+            warm_books(self.stderr.write)
+            return fast.FastBooks
         with self._progress(options) as progress:
             task = progress.add_task("compiling, first start only", total=None)
 
@@ -123,15 +127,18 @@ class Command(BaseCommand):
             self.stderr.write(f"verified: {verdict}; found: {', '.join(found) or 'nothing'}")
 
     def _progress(self, options: dict[str, Any]) -> Progress:
-        shown = sys.stderr.isatty() or options["progress"]
         return Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             console=self._console,
-            disable=not shown,
+            disable=not _shows(options),
         )
+
+
+def _shows(options: dict[str, Any]) -> bool:
+    return bool(sys.stderr.isatty() or options["progress"])
 
 
 def _add_choice(parser: CommandParser) -> None:

@@ -13,7 +13,7 @@ from rich.progress import Progress
 from market.feeds.dbn.records import Records
 from market.feeds.dbn.writing import DbnWriter
 from market.feeds.errors import FeedError
-from market.feeds.management.mistakes import database_told
+from market.feeds.management.mistakes import database_told, require_place
 from market.feeds.own.expression import DATASET, PUBLISHER_ID, instrument_id
 from market.feeds.own.journal_recorder import JournalRecorder, sequence_before
 from market.feeds.own.times import day_bounds_ns, moment_ns, moment_text
@@ -38,6 +38,7 @@ class Command(BaseCommand):
 
     @database_told()
     def handle(self, *args: Any, **options: Any) -> None:
+        require_place("OUT", options["out"])
         try:
             start_ns, end_ns = _bounds(options)
             result = _record(options, start_ns, end_ns)

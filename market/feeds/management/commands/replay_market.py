@@ -20,7 +20,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from config.server import APPLICATION, base_url, port_number, uvicorn_settings
-from market.feeds.management.mistakes import database_told
+from market.feeds.dbn.files import open_dbn
+from market.feeds.management.mistakes import database_told, require_place
 from market.feeds.own.replaying.running import Replay, Wish
 from orderbook import garbage
 from orderbook.errors import VenueError
@@ -74,7 +75,7 @@ class Command(BaseCommand):
     @database_told()
     def handle(self, *args: Any, **options: Any) -> None:
         if options["report"]:
-            _require_place(options["report"])
+            require_place("--report", options["report"])
         names = ("symbol", "instrument", "speed", "until", "clear_at_end")
         chosen = {name: options[name] for name in names}
         wish = Wish(options["file"], **chosen, traders=tuple(options["fund"]))
@@ -95,13 +96,6 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(result))
         else:
             _print(result)
-
-
-def _require_place(report: Path) -> None:
-    """A replay may take a day: nobody is to learn at its end that its report has no place."""
-    place = report if report.exists() else report.absolute().parent
-    if report.is_dir() or not place.exists() or not os.access(place, os.W_OK):
-        raise CommandError(f"--report: {report} cannot be written.", returncode=2)
 
 
 def _speed(text: str) -> float:
@@ -157,6 +151,7 @@ def _run_venue(
         ) from error
     if not wish.path.exists():
         raise ValueError(f"There is no file {wish.path}.")
+    open_dbn(wish.path).close()  # what is none is told before there is a venue
     for database in settings.DATABASES:
         call_command("migrate", database=database, verbosity=0, interactive=False)
     call_command("collectstatic", verbosity=0, interactive=False)

@@ -95,7 +95,7 @@ class Command(BaseCommand):
             options["priority"] == priority.HIGH,
         )
         shows = options["progress"] or sys.stderr.isatty()
-        process = FeedProcess(plan, _books(options["engine"], shows=shows))
+        process = FeedProcess(plan, _books(options["engine"], self.stderr.write))
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: process.stop())
         try:
@@ -142,20 +142,16 @@ def _add_output_arguments(parser: CommandParser) -> None:
     )
 
 
-def _books(engine: str, *, shows: bool) -> Any:
+def _books(engine: str, say: Callable[[str], None]) -> Any:
     """The compiled books say when they have to be compiled first."""
     if engine == "plain":
         from market.feeds.books.plain import PlainBooks
 
         return PlainBooks()
-    from market.feeds.books.fast import FastBooks, Warmth, warm_up
+    from market.feeds.books.fast import FastBooks
+    from market.feeds.management.warming import warm_books
 
-    def progress(warmth: Warmth) -> None:
-        if shows and warmth.loaded is None:
-            text = f"Compiled books: {warmth.kernel} ({warmth.position} of {warmth.total})"
-            print(text, file=sys.stderr)  # noqa: T201
-
-    warm_up(progress)
+    warm_books(say)
     return FastBooks()
 
 

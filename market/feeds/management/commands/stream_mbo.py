@@ -28,13 +28,15 @@ from market.feeds.management.mistakes import database_told
 from market.feeds.own.times import moment_ns
 from market.feeds.transport.pacing import EventPace, MaxPace, Pace, SteadyPace
 from market.feeds.transport.sending import file_server, live_server
-from market.feeds.transport.server import FrameServer, Limits
+from market.feeds.transport.server import MAX_PEERS, FrameServer, Limits
 from market.feeds.transport.sources import FileSource
 from orderbook import garbage
 from orderbook.errors import VenueError
 
 DEFAULT_PORT: Final = 7500
 _SHOW_EVERY_NS: Final = 500_000_000
+_REALTIME: Final = Fraction(1)
+"""This very object stands for a speed that was not asked for."""
 
 
 def _speed(text: str) -> Fraction | None:
@@ -42,8 +44,9 @@ def _speed(text: str) -> Fraction | None:
     if text == "max":
         return None
     try:
-        return Fraction(1) if text == "realtime" else Fraction(text)
-    except (ValueError, ZeroDivisionError) as error:
+        # A float first: the fraction of a text may have any number of digits.
+        return Fraction(1) if text == "realtime" else Fraction(float(text)).limit_denominator(100)
+    except (ValueError, OverflowError) as error:
         raise ArgumentTypeError("is realtime, max or a number such as 10 or 0.5") from error
 
 
@@ -65,7 +68,7 @@ class Command(BaseCommand):
         pace.add_argument(
             "--speed",
             type=_speed,
-            default=Fraction(1),
+            default=_REALTIME,
             help="realtime (as ts_recv says; the default), a number (so many times as fast), or "
             "max (as fast as the clients take it)",
         )
@@ -236,11 +239,16 @@ def _add_connection_arguments(parser: CommandParser) -> None:
 def _check(options: dict[str, Any]) -> None:
     if bool(options["files"]) == bool(options["market"]):
         raise CommandError("Name the files to stream, or a market with --market.", returncode=2)
-    if options["market"] and (options["loop"] or options["rate"] or options["start_at"]):
+    has_pace = options["rate"] is not None or options["speed"] is not _REALTIME
+    if options["market"] and (options["loop"] or has_pace or options["start_at"]):
         raise CommandError(
-            "A market is live: --loop, --rate and --start-at are of files.", returncode=2
+            "A market is live: --loop, --rate, --speed and --start-at are of files.", returncode=2
         )
-    if options["start_at"] and (options["rate"] or options["speed"] is None):
+    if not options["host"]:
+        raise CommandError("--host is an address to listen at; 0.0.0.0 is all.", returncode=2)
+    if not 0 <= options["wait_clients"] <= MAX_PEERS:
+        raise CommandError(f"--wait-clients is 0 to {MAX_PEERS}.", returncode=2)
+    if options["start_at"] and (options["rate"] is not None or options["speed"] is None):
         raise CommandError("--start-at goes with --speed realtime or a number.", returncode=2)
     if not 0 <= options["port"] < 65_536:
         raise CommandError("--port is 0 to 65535.", returncode=2)
@@ -248,7 +256,6 @@ def _check(options: dict[str, Any]) -> None:
         ("backlog_mib", 1),
         ("backlog_seconds", 0.1),
         ("linger", 0),
-        ("wait_clients", 0),
     ):
         if not options[name] >= least:
             option = name.replace("_", "-")
@@ -257,12 +264,15 @@ def _check(options: dict[str, Any]) -> None:
 
 def _pace(options: dict[str, Any]) -> Pace:
     """Raises ValueError."""
-    if options["rate"] is not None:
-        return SteadyPace(options["rate"])
-    if options["speed"] is None:
+    rate, speed, start_at = options["rate"], options["speed"], options["start_at"]
+    if speed is None:
         return MaxPace()
-    start_at = options["start_at"]
-    return EventPace(options["speed"], moment_ns(start_at) if start_at else None)
+    start_ns = moment_ns(start_at) if start_at else None
+    option = f"--speed {speed}" if rate is None else f"--rate {rate}"
+    try:
+        return EventPace(speed, start_ns) if rate is None else SteadyPace(rate)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}.") from error
 
 
 @contextmanager

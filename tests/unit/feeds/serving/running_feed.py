@@ -58,6 +58,7 @@ class RunningFeed:
         self.reader = FeedReader(feed_id, self.books, clock_ns=clock_ns)
         self.reader.session = self
         self.gap_count = 0
+        self.outage = ""
         self._states = StateTracker()
         self.publication = Publication(self.reader)
         self.address = ""
@@ -75,6 +76,10 @@ class RunningFeed:
 
     def stop(self) -> None:
         self.publication.stop()
+
+    def lose_records(self) -> None:
+        self._states.gap()
+        self.gap_count += 1
 
     def send(self, *rows: Any, send_ns: int = 0, restarted: bool = False) -> None:
         if restarted:

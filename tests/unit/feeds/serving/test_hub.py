@@ -34,6 +34,11 @@ class Listener:
         return [trade for change in self.changes for trade in change.trades]
 
 
+class FigureListener:
+    def on_stats(self, feed_id: str) -> None:
+        pass
+
+
 async def test_a_watched_book_arrives_whole_and_then_by_its_changes(
     feed: RunningFeed, hub: FeedHub, book: FeedBook
 ) -> None:
@@ -187,3 +192,56 @@ async def test_a_source_that_begins_again_empties_book_and_tape(
     view = hub.view(str(book), 1)
     assert view is not None
     assert (view.bids, view.trades, view.ticker.last_ticks) == ((), (), None)
+
+
+async def test_lost_records_are_told_of_books_that_do_not_change(
+    feed: RunningFeed, hub: FeedHub, book: FeedBook
+) -> None:
+    feed.send(record("A", "B", 99, 5, 1))
+    listener = Listener()
+    hub.subscribe(listener, str(book))
+    await until(lambda: hub.now(book, 1))
+    heard = len(listener.changes)
+    feed.lose_records()
+    await until(lambda: (now := hub.now(book, 1)) and now.state.state == "gap")
+    assert len(listener.changes) > heard
+    assert not any(change.depth or change.reset for change in listener.changes[heard:])
+
+
+async def test_a_book_whose_process_is_gone_is_not_current_until_it_is_heard_again(
+    feed: RunningFeed, hub: FeedHub, book: FeedBook, addresses: dict[str, str]
+) -> None:
+    feed.send(record("A", "B", 99, 5, 1))
+    listener = Listener()
+    hub.subscribe(listener, str(book))
+    await until(lambda: (now := hub.now(book, 1)) and now.is_current)
+    heard = len(listener.changes)
+    feed.stop()
+    await until(lambda: (now := hub.now(book, 1)) and not now.is_current)
+    assert len(listener.changes) > heard
+
+    second = RunningFeed()
+    addresses[FEED_ID] = second.start().address
+    try:
+        await until(lambda: hub.stats(FEED_ID))
+        now = hub.now(book, 1)
+        assert now is not None
+        assert not now.is_current, "the other process has not said anything of the book"
+        assert await hub.fetch(book, 1) is None
+        second.send(record("A", "B", 42, 1, 1))
+        await until(lambda: (now := hub.now(book, 1)) and now.is_current)
+    finally:
+        second.stop()
+
+
+async def test_a_sender_that_is_away_is_told(feed: RunningFeed, hub: FeedHub) -> None:
+    feed.send(record("A", "B", 99, 5, 1))
+    hub.follow(FigureListener(), [FEED_ID])
+    await until(lambda: (stats := hub.stats(FEED_ID)) and stats.state == "live")
+    feed.outage = "Connection refused"
+    await until(lambda: (stats := hub.stats(FEED_ID)) and stats.state == "connecting")
+    stats = hub.stats(FEED_ID)
+    assert stats is not None
+    assert stats.state_text == "The sender is away: Connection refused."
+    feed.outage = ""
+    await until(lambda: (stats := hub.stats(FEED_ID)) and stats.state == "live")

@@ -11,7 +11,7 @@ from django.test import Client
 
 from market.feeds.models import Feed, FeedInstrument, FeedState
 from market.live import HEARTBEAT
-from tests.unit.feeds.serving.running_feed import FEED_ID, SYMBOL
+from tests.unit.feeds.serving.running_feed import FEED_ID, SYMBOL, RunningFeed
 from tests.unit.feeds.serving.test_api import StillHub, hub  # noqa: F401
 
 pytestmark = pytest.mark.django_db(databases=["default", "journal", "feeds"])
@@ -49,6 +49,48 @@ def test_a_feed_that_nothing_reads_has_a_page(client: Client, hub: StillHub) -> 
     assert "The source came to its end." in page
     assert "The book of now is not known" in page
     assert "No bids" not in page, "an unknown book is not an empty one"
+
+
+def test_a_book_without_a_record_is_waited_for(client: Client, hub: StillHub) -> None:  # noqa: F811
+    FeedInstrument.objects.create(feed_id=FEED_ID, publisher_id=1, instrument_id=18, symbol="ESM4")
+    page = client.get(f"/feeds/{FEED_ID}/?instrument=ESM4").content.decode()
+    assert ">Waiting<" in page
+    assert "No record of this book came yet." in page
+    assert "nothing reads this feed" not in page
+
+
+def test_a_symbol_of_two_publishers_shows_the_first_and_is_typed_by_its_numbers(
+    client: Client,
+    hub: StillHub,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("market.feeds.serving.pages.MAX_CHOICES", 0)
+    page = client.get(f"/feeds/{FEED_ID}/?instrument={SYMBOL}").content.decode()
+    assert f'name="instrument" value="{SYMBOL}"' in page
+    FeedInstrument.objects.create(feed_id=FEED_ID, publisher_id=2, instrument_id=17, symbol=SYMBOL)
+    page = client.get(f"/feeds/{FEED_ID}/?instrument={SYMBOL}").content.decode()
+    assert f"/ws/feeds/{FEED_ID}/1:17/" in page
+    assert 'name="instrument" value="1:17"' in page
+
+
+def test_an_instrument_that_is_not_there_is_named(client: Client, hub: StillHub) -> None:  # noqa: F811
+    answer = client.get(f"/feeds/{FEED_ID}/", {"instrument": "<b>"})
+    assert answer.status_code == 404
+    page = answer.content.decode()
+    assert "The feed has no instrument &lt;b&gt;." in page
+    assert f'href="/feeds/{FEED_ID}/"' in page
+
+
+def test_what_is_wrong_with_a_book_can_be_read_without_a_pointer(
+    client: Client,
+    hub: StillHub,  # noqa: F811
+) -> None:
+    assert "strip-note" not in client.get(f"/feeds/{FEED_ID}/").content.decode()
+    feed = hub.reader.session
+    assert isinstance(feed, RunningFeed)
+    feed.lose_records()
+    page = client.get(f"/feeds/{FEED_ID}/").content.decode()
+    assert "<dd>Records were lost: the book is not right until" in page
 
 
 @pytest.mark.parametrize("path", ["/feeds/", f"/feeds/{FEED_ID}/", "/markets/"])

@@ -62,6 +62,19 @@ async def test_trades_and_ticker_say_what_a_feed_knows(
     assert (ticker["state"], ticker["cold_start"], ticker["crossed"]) == ("live", True, False)
 
 
+async def test_a_ticker_says_when_its_book_cannot_be_trusted_any_more(
+    rows: None, feed: RunningFeed, hub: FeedHub, client: Client
+) -> None:
+    feed.send(record("R"), record("A", "B", 99, 5, 1))
+    (ticker,) = await client.subscribe(TICKER)
+    assert ticker["state"] == "live"
+    feed.lose_records()
+    lost = await client.read()
+    assert (lost["type"], lost["state"], lost["seq"]) == ("update", "gap", ticker["seq"] + 1)
+    feed.stop()
+    assert (await client.read())["state"] == "silent"
+
+
 @pytest.mark.parametrize(
     ("channel", "code"),
     [

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from market.feeds.dbn.records import RECORD_SIZE
+from market.feeds.dbn.writing import DbnWriter
 from market.feeds.errors import BadFile, FeedError
 from market.feeds.transport.client import FrameClient, Gap
 from market.feeds.transport.errors import SenderFailed, StreamLost, UnknownResume
@@ -286,6 +287,58 @@ def test_more_clients_than_allowed_are_sent_away(start):
         first.connect()
         with pytest.raises(StreamLost):
             second.connect()
+
+
+@pytest.mark.parametrize("pace", [MaxPace(), SteadyPace(50_000)])
+@pytest.mark.parametrize("sequence", [2**64 - 1, 2**60, 2**50])
+def test_a_sequence_that_no_loop_ever_reaches_is_unknown_and_harms_nobody(start, pace, sequence):
+    sender = start(make_records(500), pace, loop=True)
+    with client_of(sender) as client:
+        stream_id = client.connect().stream_id
+    with socket.create_connection(sender.address, DEADLINE_S) as mistaken:
+        resume = {"resume": {"stream_id": stream_id, "sequence": sequence}}
+        mistaken.sendall(json.dumps(resume).encode() + b"\n")
+        answer = b""
+        while piece := mistaken.recv(65_536):
+            answer += piece
+    assert b"unknown_resume" in answer
+    with client_of(sender) as client:
+        received = client.receive(DEADLINE_S)
+        assert received is not None
+        assert received.kind in (Kind.RECORDS, Kind.RESTART)
+    assert sender.error is None
+
+
+def test_a_loop_that_was_started_again_gives_who_is_new_the_current_lap(start):
+    sender = start(make_records(500), SteadyPace(5_000), loop=True)
+    with client_of(sender) as client:
+        stream_id = client.connect().stream_id
+    far = 101 * 50 + 41  # a lap is 100 frames of 5 records, and a RESTART
+    with socket.create_connection(sender.address, DEADLINE_S) as resumed:
+        resume = {"resume": {"stream_id": stream_id, "sequence": far}}
+        resumed.sendall(json.dumps(resume).encode() + b"\n")
+        with client_of(sender) as client:
+            received = client.receive(DEADLINE_S)
+    assert received is not None
+    assert (received.kind, received.sequence) == (Kind.RESTART, 101 * 50)
+
+
+def test_more_symbols_than_a_greeting_holds_leave_some_without_a_name(tmp_path, caplog):
+    symbols = {number: f"{number:070}" for number in range(20_000)}
+    path = tmp_path / "many.dbn"
+    with DbnWriter(path, dataset="XTST.TEST", symbols=symbols) as writer:
+        writer.write(make_records(10))
+    with (
+        FileSource([path]) as source,
+        file_server(source, MaxPace(), limits=QUICK) as server,
+        running(server) as sender,
+        client_of(sender) as client,
+    ):
+        known = client.connect().symbols
+        assert len(receive_all(client)) == 2
+    assert 9_000 < len(known) < 20_000
+    assert known[0] == (0, 0, symbols[0])
+    assert "of 20000 symbols fit into the greeting" in caplog.text
 
 
 def test_a_sequence_beyond_the_end_is_unknown(start):
