@@ -107,7 +107,7 @@ class OrderEntry:
             limit_ticks = limit_ticks or market_limit_ticks(order.side)
         ended: CancelReason | None
         if book.instrument.status is not _TRADING:
-            ended = self._outside_trading(order, type, time_in_force)
+            ended = self._outside_trading(order)
         elif book.bands is not None:
             rests = type is _LIMIT and time_in_force is not _IOC
             ended = self._match_within(
@@ -193,17 +193,14 @@ class OrderEntry:
         pause_ns, self._pause_ns = self._pause_ns, 0
         self._phases.begin_volatility_auction(book, pause_ns, events)
 
-    def _outside_trading(
-        self, order: Order, type: OrderType, time_in_force: TimeInForce
-    ) -> CancelReason | None:
-        """Why an order cannot rest in another phase than TRADING; nothing trades there.
+    def _outside_trading(self, order: Order) -> CancelReason | None:
+        """Why a limit order cannot rest in another phase than TRADING; nothing trades there.
 
-        New orders were refused where the phase takes none. What follows from earlier ones, such as
-        the exits of a bracket, may rest even in a halt.
+        New orders were refused where the phase takes none, and what would become a market order
+        waits. What follows from earlier ones, such as the exits of a bracket, may rest even in a
+        halt.
         """
         book = order.book
-        if type is not _LIMIT or time_in_force is _IOC or time_in_force is _FOK:
-            return CancelReason.PHASE
         if book.instrument.status is InstrumentStatus.POST_ONLY:
             crosses = meets(book, order.side, order.price_ticks) is not None
             return CancelReason.POST_ONLY if crosses else None

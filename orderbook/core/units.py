@@ -4,7 +4,8 @@ Prices are ticks, quantities lots, money minor units of an asset, time nanosecon
 (UTC). The bounds keep every stored number inside a signed 64-bit database column, and every price
 and quantity inside the integers that a JavaScript client can represent exactly.
 
-What is Final is compiled into the compiled build. Most limits are not, so that tests can lower them.
+What is Final is compiled into the compiled build. Most limits are
+not, so that tests can lower them.
 """
 
 from enum import Enum
@@ -186,6 +187,6 @@ class CancelReason(Enum):
     """A stop was set off and its account could not pay for it any more."""
     NO_LIQUIDITY = "no_liquidity"
     PHASE = "phase"
-    """Set off in, or left over by, a phase that does not take it."""
+    """Of older journals only: what is set off in a phase that does not take it waits now."""
     UNTRADEABLE = "untradeable"
     """What is left of a quote amount, or of a bracket's fill, is less than one lot."""

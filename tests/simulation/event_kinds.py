@@ -5,7 +5,7 @@ from typing import get_args
 from orderbook.core.events import Event, OrderCanceled, PhaseChanged
 from orderbook.core.units import CancelReason, PhaseReason
 
-_RARE = {CancelReason.FILL_LIMIT}
+_RARE = {CancelReason.FILL_LIMIT, CancelReason.PHASE}
 """Takes 50,000 trades of one order."""
 EVENT_KINDS = tuple(
     name

@@ -165,7 +165,7 @@ class Entry(Phases):
         if market.status is TRADING:
             ended, pause_ns = self.execute_in_trading(order, rests)
         else:
-            ended = self.execute_elsewhere(order, rests)
+            ended = self.execute_elsewhere(order)
         if ended is not None:
             self.end(order, ended)
             if pause_ns:
@@ -206,10 +206,8 @@ class Entry(Phases):
             return CancelReason.PRICE_BAND, 0
         return None, 0
 
-    def execute_elsewhere(self, order: Order, rests: bool) -> CancelReason | None:
-        """Nothing trades; limit orders may rest."""
-        if not rests:
-            return CancelReason.PHASE
+    def execute_elsewhere(self, order: Order) -> CancelReason | None:
+        """Nothing trades; limit orders may rest, and nothing else comes here."""
         if self.markets[order.symbol].status is InstrumentStatus.POST_ONLY:
             met = self.met_by(order.symbol, order.side, order.price)
             return CancelReason.POST_ONLY if met else None
