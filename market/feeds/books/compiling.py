@@ -25,6 +25,7 @@ SOURCES = (
     "books/kernels.py",
     "books/ladder.py",
     "books/layout.py",
+    "books/lookahead.py",
     "books/queues.py",
     "books/tops.py",
     "dbn/records.py",

@@ -71,16 +71,18 @@ class FastBooks:
         control = np.zeros(layout.CONTROL_SIZE, np.int64)
         control[[layout.ORDERS_USED, layout.NODES_USED]] = 1
         control[[layout.RANDOM, layout.SEED]] = randbits(62) | 1, randbits(63)
+        control[layout.LOOK_FROM] = layout.LARGE
         self._tables = layout.Tables(
-            orders=np.zeros(length, layout.ORDER_DTYPE),
+            orders=_zeros(length, layout.ORDER_DTYPE),
             order_buckets=_buckets(length),
-            nodes=np.zeros(node_length, layout.NODE_DTYPE),
+            nodes=_zeros(node_length, layout.NODE_DTYPE),
             node_buckets=_buckets(node_length),
             books=np.zeros(8, layout.BOOK_DTYPE),
             sides=np.zeros(16, layout.SIDE_DTYPE),
             book_table=_buckets(16),
             control=control,
             counters=np.zeros(len(ANOMALIES), np.int64),
+            coming=np.zeros(layout.COMING_RECORDS, layout.COMING_DTYPE),
         )
         self._index: dict[BookKey, int] = {}
         self._keys: list[BookKey] = []
@@ -312,10 +314,18 @@ def _buckets(length: int) -> NDArray[np.uint32]:
     return np.zeros(1 << (length - 1).bit_length(), np.uint32)
 
 
+def _zeros(length: int, dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    """From the beginning of a cache line on, so that no row of that length is on two."""
+    line = layout.CACHE_LINE_BYTES
+    room = np.zeros(length * dtype.itemsize + line, np.uint8)
+    start = -room.ctypes.data % line
+    return room[start : start + length * dtype.itemsize].view(dtype)
+
+
 def _doubled(table: NDArray[np.void]) -> NDArray[np.void]:
     if 2 * len(table) > layout.MOST_ROWS:
         raise MemoryError("The books have as many orders or levels as can be told apart.")
-    larger = np.zeros(2 * len(table), table.dtype)
+    larger = _zeros(2 * len(table), table.dtype)
     larger[: len(table)] = table
     return larger
 

@@ -17,6 +17,7 @@ from market.feeds.books.layout import (
     Rows,
     Tables,
 )
+from market.feeds.books.lookahead import LOOK_RECORDS, is_large, look_ahead
 from market.feeds.books.queues import empty_book, empty_side, join_level, leave_level, touch
 from market.feeds.dbn.records import (
     ADD,
@@ -276,10 +277,14 @@ def apply_records(
     written for each record with FLAG_LAST that changed a line, which is brought up to date.
     """
     key, book = np.uint64(0), np.uint32(0)
+    look = start if is_large(tables) else len(records)
     for index in range(start, len(records)):
         missing = shortage(tables)
         if missing != DONE:
             return index, row_count, missing
+        if index == look:
+            look_ahead(tables, records, index)
+            look += LOOK_RECORDS
         record = records[index]
         owner = np.uint64(record.publisher_id) << np.uint64(32) | np.uint64(record.instrument_id)
         if owner != key or index == start:

@@ -41,7 +41,7 @@ NODE_DTYPE = np.dtype(
         ("count", "<u4"),  # 0 for all but the lowest node of a tower
         ("side", "<u4"),
         ("chained", "<u4"),
-        ("unused", "<u4"),  # a node is a cache line
+        ("unused", "<u4"),  # as long as a cache line
         ("next_rank", "<i8"),  # spares the sight of a node behind what is looked for
     ]
 )
@@ -66,6 +66,14 @@ SIDE_DTYPE = np.dtype(
         ("unused", "<u4"),
     ]
 )
+COMING_DTYPE = np.dtype(
+    [
+        ("of_order", "<u4"),  # the bucket
+        ("of_level", "<u4"),
+        ("order", "<u4"),  # what a C or M is probably about
+        ("unused", "<u4"),
+    ]
+)
 
 ROW_HEAD_DTYPE = np.dtype(
     [
@@ -82,16 +90,21 @@ ROW_HEAD_DTYPE = np.dtype(
 
 UNHASHED = 2**32 - 1
 LAST_RANK = 2**63 - 1
+CACHE_LINE_BYTES = 64
+"""Orders and nodes begin where one begins: a node is one, and two orders."""
 MOST_ROWS = 2**32
 """Of a table: indices are 32 bits wide."""
 MAX_HEIGHT = 12
 """A quarter of the levels is on each next lane: enough for 4**11 levels a side."""
+COMING_RECORDS = 64
+"""A power of two."""
+LARGE = 1 << 16
+"""Orders and nodes, together, from which on looking ahead gains more than it costs."""
 SPARE_NODES = 2 * MAX_HEIGHT + 1
 """What one record may take: a tower, and the entries of as many lanes."""
-
 # Indices in ``control``.
-ORDERS_USED, ORDERS_FREE, NODES_USED, NODES_FREE, BOOKS_USED, RANDOM, SEED = range(7)
-CONTROL_SIZE = 7
+ORDERS_USED, ORDERS_FREE, NODES_USED, NODES_FREE, BOOKS_USED, RANDOM, SEED, LOOK_FROM = range(8)
+CONTROL_SIZE = 8
 
 
 class Rows(NamedTuple):
@@ -116,3 +129,5 @@ class Tables(NamedTuple):
     book_table: Any
     control: NDArray[np.int64]
     counters: NDArray[np.int64]
+    coming: Any
+    """By the last bits of the number of a record that is looked at ahead of its turn."""

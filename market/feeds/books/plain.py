@@ -3,7 +3,8 @@
 numpy decodes the records and packs images; it takes no part in what the books do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +16,13 @@ from market.feeds.dbn.records import FLAG_LAST, NO_PRICE, NO_SIZE, Records
 
 Top = tuple[list[Level], list[Level]]
 
-CHUNK_RECORDS = 16_384
-"""Records that are Python numbers at the same time."""
+CHUNK_RECORDS = 65_536
+"""Records that are sorted by their book at a time: many, so that each book takes many in a row."""
+TOPS_CHUNK_RECORDS = 16_384
+"""The same with tops, which are kept until all books of the chunk are done: fewer."""
+PIECE_RECORDS = 2_048
+"""Records of a book that are Python numbers at the same time: few, so that the processor's cache
+still has them when their turn comes."""
 
 
 class _Change(NamedTuple):
@@ -57,41 +63,36 @@ class PlainBooks:
 
         With a depth, gives what changed in each chunk, by its first record's index.
         """
-        for start in range(0, len(records), CHUNK_RECORDS):
-            chunk = records[start : start + CHUNK_RECORDS]
+        size = CHUNK_RECORDS if depth is None else TOPS_CHUNK_RECORDS
+        for start in range(0, len(records), size):
+            chunk = records[start : start + size]
             changes: list[_Change] = []
             for key, chosen in by_book(chunk):
-                book, part = self._book(key), chunk[chosen]
-                rows = zip(*(part[name].tolist() for name in ROW_FIELDS), strict=True)
+                book, numbers = self._book(key), np.arange(len(chunk))[chosen]
                 if depth is None:
-                    book.apply(rows)
+                    for rows in _pieces(chunk, numbers):
+                        book.apply(rows)
                 else:
-                    lasts = np.flatnonzero(part["flags"] & FLAG_LAST)
-                    numbers = np.arange(len(chunk))[chosen]
-                    changes += self._apply_events(key, list(rows), lasts, numbers, depth)
-                book.head = head_of(part[-1])
+                    changes += self._apply_events(key, chunk, numbers, depth)
+                book.head = head_of(chunk[numbers[-1]])
                 self._changed.add(key)
             self._record_count += len(chunk)
             yield start, changes
 
     def _apply_events(
-        self,
-        key: BookKey,
-        rows: list[Row],
-        lasts: NDArray[np.intp],
-        numbers: NDArray[np.intp],
-        depth: int,
+        self, key: BookKey, chunk: Records, numbers: NDArray[np.intp], depth: int
     ) -> Iterator[_Change]:
-        book, start = self._books[key], 0
+        book, rows = self._books[key], chain.from_iterable(_pieces(chunk, numbers))
         before = self._tops.get((key, depth), ([], []))
-        for last, number in zip(lasts.tolist(), numbers[lasts].tolist(), strict=True):
-            book.apply(rows[start : last + 1])
-            start = last + 1
+        lasts = np.flatnonzero(chunk["flags"][numbers] & FLAG_LAST)
+        lengths = np.diff(lasts, prepend=-1)
+        for length, number in zip(lengths.tolist(), numbers[lasts].tolist(), strict=True):
+            book.apply(islice(rows, length))
             top = book.bids.top(depth), book.asks.top(depth)
             if top != before:
                 before = self._tops[key, depth] = top
                 yield _Change(number, top)
-        book.apply(rows[start:])
+        book.apply(rows)
 
     def clear(self) -> None:
         for key, book in self._books.items():
@@ -141,6 +142,13 @@ class PlainBooks:
         if book is None:
             book = self._books[key] = PlainBook(self._counts)
         return book
+
+
+def _pieces(records: Records, numbers: NDArray[np.intp]) -> Iterator[Iterable[Row]]:
+    """What books look at of the records of these numbers, in order."""
+    for start in range(0, len(numbers), PIECE_RECORDS):
+        piece = numbers[start : start + PIECE_RECORDS]
+        yield zip(*(records[name][piece].tolist() for name in ROW_FIELDS), strict=True)
 
 
 def head_of(record: Any) -> BookHead:

@@ -1,13 +1,13 @@
-"""One book in plain Python: dicts, and sorted lists of prices.
+"""One book in plain Python: dicts, and prices that are sorted for those who look.
 
-An order is an entry of its level's dict, ``order id -> size``: a dict keeps the order in which its
+An order is an entry of its level, a dict ``order id -> size``: a dict keeps the order in which its
 entries came, so it is the queue, and taking an order out of its middle costs no more than one at
 its end. What an order at the front of the dict leaves behind costs the next reader, never a writer.
 Sizes of levels are not kept but added up when they are read, so they cannot be wrong.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,55 +32,92 @@ from market.feeds.dbn.records import (
 Row = tuple[int, int, int, int, int, int]
 ROW_FIELDS = ("action", "side", "flags", "order_id", "price", "size")
 """What of a record a book looks at."""
+SORT_ANEW = 8
+"""Where more than one in so many levels opened or closed, sorting all costs less than to find the
+place of each."""
 _MARKS = FLAG_SNAPSHOT | FLAG_TOB
 _SIDES = frozenset((BID, ASK))
 _NOT_SIZES = frozenset((0, NO_SIZE))
 _NO_EFFECT = frozenset((TRADE, FILL, NONE))
 
 
-class _Level:
-    """One price of one side: ``queue`` is ``order id -> size`` in priority order, never empty."""
+class _Level(dict[int, int]):
+    """One price of one side: its queue, ``order id -> size`` in priority order, never empty."""
 
-    __slots__ = ("price", "queue", "side")
+    __slots__ = ("price", "side")
 
-    def __init__(self, side: "_Side", price: int) -> None:
-        self.side = side
-        self.price = price
-        self.queue: dict[int, int] = {}
+    price: int
+    side: "_Side"
 
 
 class _Side:
-    """Levels by price. ``ranks`` is sorted, best last: the price of a bid, minus that of an ask."""
+    """Levels by price.
 
-    __slots__ = ("levels", "ranks", "sign")
+    ``ranks`` is sorted, best last: the price of a bid, minus that of an ask. Most levels come and
+    go between two looks at the best ones, so it is put right when somebody looks: ``opened`` are
+    the prices that ``levels`` has and it lacks, ``closed`` those that it has and ``levels`` lacks.
+    """
+
+    __slots__ = ("closed", "levels", "opened", "ranks", "sign")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
         self.levels: dict[int, _Level] = {}
         self.ranks: list[int] = []
+        self.opened: set[int] = set()
+        self.closed: set[int] = set()
 
     def open_level(self, price: int) -> _Level:
-        level = self.levels[price] = _Level(self, price)
-        insort(self.ranks, self.sign * price)
+        level = self.levels[price] = _Level()
+        level.price = price
+        level.side = self
+        if price in self.closed:
+            self.closed.remove(price)
+        else:
+            self.opened.add(price)
         return level
 
     def close_level(self, price: int) -> None:
         del self.levels[price]
-        del self.ranks[bisect_left(self.ranks, self.sign * price)]
+        if price in self.opened:
+            self.opened.remove(price)
+        else:
+            self.closed.add(price)
 
-    def best_first(self) -> Iterator[_Level]:
-        return (self.levels[self.sign * rank] for rank in reversed(self.ranks))
+    def clear(self) -> None:
+        for of_levels in (self.levels, self.ranks, self.opened, self.closed):
+            of_levels.clear()
+
+    def in_order(self) -> list[int]:
+        """The ranks of all levels, best last."""
+        if self.opened or self.closed:
+            if SORT_ANEW * (len(self.opened) + len(self.closed)) > len(self.levels):
+                self.ranks = sorted(self.sign * price for price in self.levels)
+            else:
+                for price in self.closed:
+                    del self.ranks[bisect_left(self.ranks, self.sign * price)]
+                for price in self.opened:
+                    insort(self.ranks, self.sign * price)
+            self.opened.clear()
+            self.closed.clear()
+        return self.ranks
+
+    def best(self) -> int | None:
+        """Its price."""
+        ranks = self.in_order()
+        return self.sign * ranks[-1] if ranks else None
 
     def top(self, depth: int) -> list[Level]:
-        best = self.ranks[: -depth - 1 : -1] if depth > 0 else []
-        queues = ((self.sign * rank, self.levels[self.sign * rank].queue) for rank in best)
-        return [Level(price, sum(queue.values()), len(queue)) for price, queue in queues]
+        best = self.in_order()[: -depth - 1 : -1] if depth > 0 else []
+        levels = (self.levels[self.sign * rank] for rank in best)
+        return [Level(level.price, sum(level.values()), len(level)) for level in levels]
 
     def packed(self) -> NDArray[np.void]:
+        levels = (self.levels[self.sign * rank] for rank in reversed(self.in_order()))
         rows = [
             (~order_id, level.price, size, 1) if order_id < 0 else (order_id, level.price, size, 0)
-            for level in self.best_first()
-            for order_id, size in level.queue.items()
+            for level in levels
+            for order_id, size in level.items()
         ]
         return np.array(rows, QUEUE_DTYPE)
 
@@ -114,26 +151,27 @@ class PlainBook:
                 if not flags & FLAG_SNAPSHOT:
                     self.in_snapshot = False
                 in_side = sides.get(side)
-                level = None if in_side is None else in_side.levels.get(price)
-                if level is None or size in _NOT_SIZES or order_id in orders:
+                if in_side is None or price == NO_PRICE or size in _NOT_SIZES or order_id in orders:
                     self._add(side, order_id, price, size)
-                else:
-                    level.queue[order_id] = size
-                    orders[order_id] = level
+                    continue
+                level = in_side.levels.get(price) or in_side.open_level(price)
+                level[order_id] = size
+                orders[order_id] = level
             elif action == CANCEL:
                 self.in_snapshot = False
-                level = orders.get(order_id)
-                if level is None or size == 0:
+                known = orders.get(order_id)
+                if known is None or size == 0:
                     counts[Anomaly.ZERO_SIZE if size == 0 else Anomaly.UNKNOWN_CANCEL] += 1
                     continue
-                queue = level.queue
-                left = queue[order_id] - size
+                left = known[order_id] - size
                 if left > 0:
-                    queue[order_id] = left
+                    known[order_id] = left
                     continue
                 if left < 0:
                     counts[Anomaly.OVER_CANCEL] += 1
-                self._remove(order_id)
+                del known[order_id], orders[order_id]
+                if not known:
+                    known.side.close_level(known.price)
             elif action == MODIFY:
                 self.in_snapshot = False
                 self._modify(side, order_id, price, size)
@@ -145,8 +183,7 @@ class PlainBook:
 
     def clear(self) -> None:
         for side in (self.bids, self.asks):
-            side.levels.clear()
-            side.ranks.clear()
+            side.clear()
         self.orders.clear()
         self.in_snapshot = True
 
@@ -168,12 +205,11 @@ class PlainBook:
             return
         replaced = self.sides[side]
         for level in replaced.levels.values():
-            for known in level.queue:
+            for known in level:
                 self.orders.pop(known, None)
-        replaced.levels.clear()
-        replaced.ranks.clear()
+        replaced.clear()
         if not is_emptied:
-            replaced.open_level(price).queue[~order_id] = size
+            replaced.open_level(price)[~order_id] = size
 
     def _add(self, side: int, order_id: int, price: int, size: int) -> None:
         fault = self._fault(side, price, size)
@@ -196,14 +232,13 @@ class PlainBook:
         if level is None:
             self.counts[Anomaly.UNKNOWN_MODIFY] += 1
         else:
-            queue = level.queue
             if level.side is not self.sides[side]:
                 self.counts[Anomaly.SIDE_CHANGE] += 1
-            elif level.price == price and size <= queue[order_id]:
-                queue[order_id] = size
+            elif level.price == price and size <= level[order_id]:
+                level[order_id] = size
                 return
-            del queue[order_id]
-            if not queue:
+            del level[order_id]
+            if not level:
                 level.side.close_level(level.price)
         self._append(side, order_id, price, size)
 
@@ -218,30 +253,30 @@ class PlainBook:
     def _append(self, side: int, order_id: int, price: int, size: int) -> None:
         in_side = self.sides[side]
         level = in_side.levels.get(price) or in_side.open_level(price)
-        level.queue[order_id] = size
+        level[order_id] = size
         self.orders[order_id] = level
 
     def _remove(self, order_id: int) -> None:
         level = self.orders.pop(order_id)
-        del level.queue[order_id]
-        if not level.queue:
+        del level[order_id]
+        if not level:
             level.side.close_level(level.price)
 
     def is_crossed(self) -> bool:
-        bids, asks = self.bids.ranks, self.asks.ranks
-        return bool(bids and asks) and bids[-1] >= -asks[-1]
+        bid, ask = self.bids.best(), self.asks.best()
+        return bid is not None and ask is not None and bid >= ask
 
     def order(self, order_id: int) -> tuple[int, int, int] | None:
         """``(side, price, size)``, or None for an id that the book does not know."""
         level = self.orders.get(order_id)
         if level is None:
             return None
-        return BID if level.side is self.bids else ASK, level.price, level.queue[order_id]
+        return BID if level.side is self.bids else ASK, level.price, level[order_id]
 
     def queue(self, side: int, price: int) -> Mapping[int, int]:
         """``order id -> size`` in priority order; an anonymous order's id is negative."""
         level = self.sides[side].levels.get(price)
-        return {} if level is None else level.queue
+        return {} if level is None else level
 
     def load(self, image: BookImage) -> None:
         self.clear()
