@@ -8,6 +8,7 @@ import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -59,7 +60,7 @@ def database_away() -> Iterator[None]:
 
 
 @contextmanager
-def _maintenance(values: dict[str, object]) -> Iterator[object]:
+def _maintenance(values: dict[str, Any]) -> Iterator[Any]:
     import psycopg
 
     names = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD"}

@@ -69,8 +69,8 @@ class CutOff(tuple[Any, ...]):
     __slots__ = ()
 
     def __iter__(self) -> Iterator[Any]:
-        driver = connections[settings.FEEDS_DATABASE].Database
-        raise driver.OperationalError("the connection is gone")
+        driver: Any = connections[settings.FEEDS_DATABASE]
+        raise driver.Database.OperationalError("the connection is gone")
 
 
 def test_a_connection_that_goes_in_the_middle_of_the_rows_is_an_error_to_try_again_after() -> None:
