@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from typing import IO, Any
 
 from celery.beat import EmbeddedService
@@ -51,7 +52,7 @@ class EmbeddedVenue:
 
     async def start_engine(self) -> None:
         """Returns once the engine has recovered and leads."""
-        self._lock = take_lock()
+        self._lock = _lock_taken_ahead() or take_lock()
         worker = EngineWorker()
         engine = self._start_task(worker.run(), "engine")
         leading = asyncio.create_task(worker.leading.wait())
@@ -134,6 +135,28 @@ async def open_bridge() -> BridgeServer:
     except OSError as error:
         logger.warning("commands beside this venue cannot reach it: %s", error)
     return bridge
+
+
+_ahead: IO[str] | None = None
+
+
+@contextlib.contextmanager
+def lock_taken_ahead() -> Iterator[None]:
+    """Takes the lock for the venue that this process is about to run, so that nobody comes in
+    between; the venue has it from its start on. Raises AlreadyRunning."""
+    global _ahead
+    _ahead = take_lock()
+    try:
+        yield
+    finally:
+        if (unused := _lock_taken_ahead()) is not None:
+            unused.close()
+
+
+def _lock_taken_ahead() -> IO[str] | None:
+    global _ahead
+    lock, _ahead = _ahead, None
+    return lock
 
 
 def take_lock() -> IO[str]:
