@@ -81,7 +81,7 @@ async def test_whoever_sends_commands_stops_before_the_gateway_and_the_engine_la
         ("open_bridge", open_bridge),
     ):
         monkeypatch.setattr(lifespan, name, part)
-    monkeypatch.setattr(lifespan.garbage, "settle", lambda: None)
+    monkeypatch.setattr("config.lifespan.garbage.settle", lambda: None)
     for name, replaced in (
         ("EngineWorker", Engine),
         ("Projector", IdleProjector),
