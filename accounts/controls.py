@@ -12,8 +12,9 @@ from orderbook.core.events import AccountLimitsSet, KillSwitchSet, OrderCanceled
 from orderbook.core.rejects import RejectReason
 from orderbook.core.units import SelfTradePrevention
 from orderbook.errors import CommandRefused, EngineUnavailable, OutcomeUnknown
-from orderbook.gateway.gateway import get_gateway, raise_if_refused
+from orderbook.gateway.gateway import get_gateway
 from orderbook.gateway.protocol import Answer, Controls, GetControls
+from orderbook.gateway.refusals import raise_if_refused
 
 VENUE = 0
 """Stands for all accounts where a kill switch is set."""

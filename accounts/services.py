@@ -41,8 +41,9 @@ from orderbook.core.rejects import RejectReason
 from orderbook.core.units import AccountStatus
 from orderbook.errors import CommandRefused, EngineUnavailable, InvalidInput, OutcomeUnknown
 from orderbook.gateway.decimals import text_to_minor
-from orderbook.gateway.gateway import get_gateway, raise_if_refused
+from orderbook.gateway.gateway import get_gateway
 from orderbook.gateway.protocol import Answer
+from orderbook.gateway.refusals import raise_if_refused
 
 logger = structlog.get_logger(__name__)
 

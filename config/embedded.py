@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from typing import IO, Any
 
 from celery.beat import EmbeddedService
@@ -44,16 +45,17 @@ class EmbeddedVenue:
 
     def __init__(self) -> None:
         self._lock: IO[str] | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._engine: asyncio.Task[None] | None = None
+        self._bots: asyncio.Task[None] | None = None
         self._stopped = threading.Event()
         self._projector: threading.Thread | None = None
         self._beat: Any = None
 
     async def start_engine(self) -> None:
         """Returns once the engine has recovered and leads."""
-        self._lock = take_lock()
+        self._lock = _lock_taken_ahead() or take_lock()
         worker = EngineWorker()
-        engine = self._start_task(worker.run(), "engine")
+        engine = self._engine = asyncio.create_task(worker.run(), name="engine")
         leading = asyncio.create_task(worker.leading.wait())
         await asyncio.wait(
             {engine, leading}, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
@@ -84,27 +86,26 @@ class EmbeddedVenue:
         self._beat.daemon = True
         self._beat.start()
         if settings.RUN_BOTS:
-            self._start_task(run_demo_bots(), "bots")
+            self._bots = asyncio.create_task(run_demo_bots(), name="bots")
+
+    async def stop_bots(self) -> None:
+        """Before the gateway that they trade through: what it is yet to answer when it stops has
+        an unknown outcome."""
+        if self._bots is not None:
+            await _cancel(self._bots)
 
     async def stop(self) -> None:
-        """Bots first, the engine last, so that nothing acknowledged waits for a stopped part."""
+        """Last of all, the engine with it: nothing acknowledged waits for a stopped part."""
         self._stopped.set()
-        for task in reversed(self._tasks):
-            task.remove_done_callback(self._engine_ended)
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await asyncio.wait_for(task, STOP_TIMEOUT_S)
+        if self._engine is not None:
+            self._engine.remove_done_callback(self._engine_ended)
+            await _cancel(self._engine)
         if self._beat is not None:
             self._beat.service.stop(wait=False)
         if self._projector is not None:
             await asyncio.to_thread(self._projector.join, STOP_TIMEOUT_S)
         if self._lock is not None:
             self._lock.close()
-
-    def _start_task(self, work: Any, name: str) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.append(task)
-        return task
 
     def _project(self) -> None:
         """Starts again what fails, as a supervisor would: nothing else would ever write a table."""
@@ -125,6 +126,12 @@ class EmbeddedVenue:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, Exception):
+        await asyncio.wait_for(task, STOP_TIMEOUT_S)
+
+
 async def open_bridge() -> BridgeServer:
     """Lets commands beside this venue reach its engine. Without a socket the venue runs all the
     same. Call it once the gateway is set, and with the lock held."""
@@ -134,6 +141,28 @@ async def open_bridge() -> BridgeServer:
     except OSError as error:
         logger.warning("commands beside this venue cannot reach it: %s", error)
     return bridge
+
+
+_ahead: IO[str] | None = None
+
+
+@contextlib.contextmanager
+def lock_taken_ahead() -> Iterator[None]:
+    """Takes the lock for the venue that this process is about to run, so that nobody comes in
+    between; the venue has it from its start on. Raises AlreadyRunning."""
+    global _ahead
+    _ahead = take_lock()
+    try:
+        yield
+    finally:
+        if (unused := _lock_taken_ahead()) is not None:
+            unused.close()
+
+
+def _lock_taken_ahead() -> IO[str] | None:
+    global _ahead
+    lock, _ahead = _ahead, None
+    return lock
 
 
 def take_lock() -> IO[str]:

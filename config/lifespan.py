@@ -68,6 +68,7 @@ class Lifespan:
 
         if venue is not None:
             await venue.start_followers()
+            running.push_async_callback(venue.stop_bots)
             bridge = await open_bridge()
             running.push_async_callback(bridge.stop)
         garbage.settle()

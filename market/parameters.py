@@ -43,6 +43,10 @@ def read_moment(request: Request, name: str) -> int | None:
 
     Moments before 1970 and after 2200 are as good as those: nothing is stored beyond.
     """
+    return _read_moment(request, name, "a moment in ISO 8601 such as 2026-01-31T12:00:00Z")
+
+
+def _read_moment(request: Request, name: str, wanted: str) -> int | None:
     text = request.query_params.get(name)
     if text is None:
         return None
@@ -51,9 +55,7 @@ def read_moment(request: Request, name: str) -> int | None:
     except ValueError:
         found = None
     if found is None:
-        raise InvalidInput(
-            f"{name} must be a moment in ISO 8601 such as 2026-01-31T12:00:00Z.", field=name
-        )
+        raise InvalidInput(f"{name} must be {wanted}.", field=name)
     found = found.replace(tzinfo=found.tzinfo or UTC)
     since = min(max(found, EARLIEST), LATEST) - EARLIEST
     return (since.days * 86_400 + since.seconds) * NS_PER_SECOND + since.microseconds * 1_000
@@ -68,7 +70,11 @@ def read_exact_moment(request: Request, name: str) -> int | None:
     """As ``read_moment``; whole nanoseconds since the epoch are taken, too."""
     text = request.query_params.get(name, "")
     if not _NUMBER.fullmatch(text):
-        return read_moment(request, name)
+        wanted = (
+            "a moment in ISO 8601 such as 2026-01-31T12:00:00Z, "
+            "or whole nanoseconds since 1970-01-01 UTC"
+        )
+        return _read_moment(request, name, wanted)
     if int(text) > MAX_NS:
         raise InvalidInput(f"{name} is beyond what 64 bits hold of nanoseconds.", field=name)
     return int(text)

@@ -26,8 +26,9 @@ from orderbook.gateway.decimals import (
     quantity_to_lots,
     text_to_minor,
 )
-from orderbook.gateway.gateway import get_gateway, raise_if_refused
+from orderbook.gateway.gateway import get_gateway
 from orderbook.gateway.protocol import Answer, Definitions, GetInstruments
+from orderbook.gateway.refusals import raise_if_refused
 
 _PRECISION = 60
 

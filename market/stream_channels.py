@@ -33,6 +33,9 @@ class Subscriber(Protocol):
     def refresh(self) -> None:
         """Drops what waits and has a new snapshot sent."""
 
+    def tell(self, frame: str) -> None:
+        """Has a frame sent that says why there is no snapshot; none where there is one by then."""
+
 
 class Channel(ABC):
     """One stream of frames in this process, shared by every socket that is subscribed to it.

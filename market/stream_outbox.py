@@ -34,6 +34,7 @@ class Slot:
         self._frames: deque[str] = deque()
         self._stale = True
         self._closed = False
+        self._told: str | None = None
 
     def open(self) -> None:
         self.channel.attach(self)
@@ -58,14 +59,20 @@ class Slot:
         self._stale = True
         self._outbox.wake(self)
 
+    def tell(self, frame: str) -> None:
+        if self._stale and not self._closed:
+            self._told = frame
+            self._outbox.wake(self)
+
     async def take(self) -> str | None:
         """The next frame to send; None where there is none now."""
         if self._closed:
             return None
         if not self._stale:
             return self._frames.popleft() if self._frames else None
+        told, self._told = self._told, None
         if not self.channel.ready:
-            return None
+            return told
         try:
             self.channel.settle()
             self._stale = False

@@ -31,8 +31,9 @@ from orderbook.core.events import (
 from orderbook.core.rejects import RejectReason
 from orderbook.core.units import MAX_BATCH_COMMANDS, OrderListKind
 from orderbook.errors import CommandRefused, InvalidInput, VenueError
-from orderbook.gateway.gateway import REFUSALS, get_gateway, raise_if_refused
+from orderbook.gateway.gateway import get_gateway
 from orderbook.gateway.protocol import Answer
+from orderbook.gateway.refusals import raise_if_refused, reason_of
 from orderbook.projections import Recorded
 from trading import selectors
 from trading.errors import OrderNotFound, OrderNotOpen
@@ -261,8 +262,8 @@ def _error(error: VenueError) -> dict[str, Any]:
 
 def _outcome(answer: Answer, events: list[Event], account_id: int) -> dict[str, Any]:
     first = events[0]
-    if isinstance(first, REFUSALS):
-        return _error(CommandRefused(first.reason))
+    if (reason := reason_of(first)) is not None:
+        return _error(CommandRefused(reason))
     if isinstance(first, OrderAccepted):
         order, fills = _placed(answer, events)[0]
         return {"order": placement_resource(order, fills, instruments.lookup(order.symbol))}

@@ -25,8 +25,9 @@ from orderbook.core.rejects import RejectReason
 from orderbook.errors import CommandRefused
 from orderbook.gateway.decimals import price_to_ticks, text_to_minor
 from orderbook.gateway.feed import get_feed
-from orderbook.gateway.gateway import Gateway, get_gateway, raise_if_refused
+from orderbook.gateway.gateway import Gateway, get_gateway
 from orderbook.gateway.protocol import Definitions, GetInstruments
+from orderbook.gateway.refusals import raise_if_refused
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,8 @@ from orderbook.core.rejects import RejectReason
 from orderbook.errors import CommandRefused, EngineUnavailable, InvalidInput, VenueError
 from orderbook.explanation.reading import commands_of, executed_at, rows_after
 from orderbook.gateway.decimals import minor_to_text, text_to_minor
-from orderbook.gateway.gateway import get_gateway, raise_if_refused
+from orderbook.gateway.gateway import get_gateway
+from orderbook.gateway.refusals import raise_if_refused
 from trading.errors import BustRequested, FourEyes, RequestDecided, TradeNotInJournal
 from trading.models import OperatorRequest
 

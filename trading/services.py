@@ -21,8 +21,9 @@ from orderbook.core.events import InstrumentDefined, OrderCanceled
 from orderbook.core.rejects import RejectReason
 from orderbook.core.units import Side
 from orderbook.errors import CommandRefused, EngineUnavailable, OutcomeUnknown, VenueError
-from orderbook.gateway.gateway import get_gateway, raise_if_refused
+from orderbook.gateway.gateway import get_gateway
 from orderbook.gateway.protocol import Answer
+from orderbook.gateway.refusals import raise_if_refused
 from orderbook.metrics import ORDER_REQUESTS
 from trading import order_entry, selectors
 from trading.errors import OrderNotFound, OrderNotOpen, RateLimited

@@ -1,7 +1,8 @@
 """Whether orders would be accepted if others were gone or placed already, without touching those.
 
 A rehearsal lends an account what the steps before would leave it with, so that every rule reads its
-balances, its open orders and its client order ids as they would be. ``undo`` takes all of it back;
+balances, its open orders and its client order ids as they would be, and an instrument's trailing
+stops are counted without those that would be gone. ``undo`` takes all of it back;
 no event is written and no balance counts as touched.
 """
 
@@ -11,16 +12,25 @@ from orderbook.core.book import Book
 from orderbook.core.commands import PlaceOrder
 from orderbook.core.order import Order
 from orderbook.core.units import Side
+from orderbook.core.waiting import WaitingOrders
 
 
 class Rehearsal:
-    __slots__ = ("_account", "_client_order_ids", "_ended", "_freed_orders", "_lent")
+    __slots__ = (
+        "_account",
+        "_client_order_ids",
+        "_ended",
+        "_freed_orders",
+        "_freed_trailing",
+        "_lent",
+    )
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self._lent: list[tuple[Balance, int]] = []
         self._ended: list[Order] = []
         self._freed_orders = 0
+        self._freed_trailing: list[WaitingOrders] = []
         self._client_order_ids: list[str] = []
 
     def end(self, order: Order) -> bool:
@@ -30,6 +40,10 @@ class Rehearsal:
         self._ended.append(order)
         self.lend(order.funds, order.held_minor())
         self._free(1)
+        waiting = order.book.waiting
+        if waiting is not None and order.order_id in waiting.trailing:
+            waiting.lent_places += 1
+            self._freed_trailing.append(waiting)
         return True
 
     def place(self, command: PlaceOrder, book: Book) -> None:
@@ -57,6 +71,8 @@ class Rehearsal:
         for balance, amount_minor in self._lent:
             balance.available_minor -= amount_minor
         self._free(-self._freed_orders)
+        for waiting in self._freed_trailing:
+            waiting.lent_places -= 1
         for client_order_id in self._client_order_ids:
             del self._account.client_order_ids[client_order_id]
 

@@ -2,7 +2,7 @@
 
 The new order is of the same account, instrument and side, so that the cancel cannot change what it
 would meet in the book. It is judged as if the old one were gone: what that holds counts as
-available, and its place among the open orders as free.
+available, and its place among the open orders, and among the instrument's trailing stops, as free.
 """
 
 from orderbook.core.accounts import Account

@@ -179,7 +179,11 @@ def _refuse_stop_now(command: PlaceOrder, options: OrderOptions, book: Book) -> 
     if command.type is OrderType.TRAILING_STOP:
         if not last_ticks or not 0 < first_stop_ticks(command, book) <= MAX_PRICE_TICKS:
             return RejectReason.INVALID_STOP_PRICE
-        if book.waiting is not None and len(book.waiting.trailing) >= MAX_TRAILING_STOPS:
+        waiting = book.waiting
+        if (
+            waiting is not None
+            and len(waiting.trailing) - waiting.lent_places >= MAX_TRAILING_STOPS
+        ):
             return RejectReason.TOO_MANY_TRAILING_STOPS
     elif last_ticks and sets_off(command.side, command.type, options.stop_ticks, last_ticks):
         return RejectReason.STOP_WOULD_TRIGGER

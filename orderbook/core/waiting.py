@@ -34,7 +34,15 @@ def trailing_stop_ticks(side: Side, best_ticks: int, trail_ticks: int) -> int:
 
 
 class WaitingOrders:
-    __slots__ = ("_falling", "_orders", "_rising", "_trails_down", "_trails_up", "trailing")
+    __slots__ = (
+        "_falling",
+        "_orders",
+        "_rising",
+        "_trails_down",
+        "_trails_up",
+        "lent_places",
+        "trailing",
+    )
 
     def __init__(self) -> None:
         self._rising: SortedList = SortedList()
@@ -48,6 +56,8 @@ class WaitingOrders:
         self._orders: dict[int, Order] = {}
         self.trailing: dict[int, Order] = {}
         """Trailing stops by id, those of brackets that are yet to be armed included."""
+        self.lent_places = 0
+        """Of ``trailing``, those that are as if gone for a rehearsal."""
 
     def __len__(self) -> int:
         return len(self._orders)

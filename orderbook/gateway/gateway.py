@@ -24,14 +24,7 @@ from django.conf import settings
 
 from orderbook import metrics
 from orderbook.core.commands import Command
-from orderbook.core.events import (
-    AmendRejected,
-    BatchRejected,
-    CancelRejected,
-    CommandRejected,
-    OrderRejected,
-)
-from orderbook.errors import CommandRefused, EngineUnavailable, OutcomeUnknown
+from orderbook.errors import EngineUnavailable, OutcomeUnknown
 from orderbook.event_loop import result_from_loop
 from orderbook.gateway.bridge.joining import joined_venue
 from orderbook.gateway.command_trace import note_commands
@@ -65,19 +58,6 @@ SEND_TIMEOUT_S = 2.0
 """How long a send may take; a queue that takes longer counts as one that cannot be reached."""
 TOLD_S = 1.0
 """How long it may take to tell every caller that the venue has ended."""
-
-
-REFUSALS = (OrderRejected, CancelRejected, AmendRejected, BatchRejected, CommandRejected)
-"""Where one of these is the first event, its command was refused as a whole."""
-
-
-def raise_if_refused(answer: Answer) -> Answer:
-    """The answer again, or CommandRefused where the engine refused the command by its rules."""
-    if answer.events:
-        first = answer.events[0]
-        if isinstance(first, REFUSALS):
-            raise CommandRefused(first.reason)
-    return answer
 
 
 class Gateway:

@@ -1,5 +1,6 @@
 """Account pages, error pages, the admin site and the API's documentation in a real browser."""
 
+import time
 from typing import Any
 
 import pytest
@@ -30,6 +31,23 @@ ERRORS = {"/nothing/": 404, "/portfolio/?kind=x": 400, "/admin/": 403}
 ADMIN_APPS = ("accounts", "market", "orderbook", "trading", "auth", "account")
 
 
+SCRIPTS_LATE_S = 0.5
+"""Later than the first paint: scripts of a slow line begin on a page that is seen already."""
+KEEP_SHIFTS = """
+    window.shifts = [];
+    new PerformanceObserver((list) => {
+      for (const shift of list.getEntries()) {
+        window.shifts.push(shift.sources.map(({ node }) => node?.className || node?.nodeName));
+      }
+    }).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+def late(route: Any) -> None:
+    time.sleep(SCRIPTS_LATE_S)
+    route.continue_()
+
+
 def fits(page: Any, screen: Any) -> bool:
     return page.evaluate("document.documentElement.scrollWidth") <= screen["viewport"]["width"]
 
@@ -50,6 +68,20 @@ def test_account_pages_fit_the_screen_and_leave_the_console_clean(
         assert page.goto(venue.url + path).status == status
         assert fits(page, screen), path
         assert page.is_visible("text=Go to the markets")
+
+
+@pytest.mark.parametrize("user", [None, "alice"], ids=["stranger", "trader"])
+@pytest.mark.parametrize("screen", [PHONE, DESK], ids=["phone", "desk"])
+def test_the_top_bar_stays_where_it_is_when_scripts_begin(
+    open_page: Any, venue: EmbeddedVenue, screen: Any, user: str | None
+) -> None:
+    page = open_page("/accounts/password/reset/", user, **screen)
+    page.route("**/htmx*.min.js", late)
+    page.add_init_script(KEEP_SHIFTS)
+    for path in ("/accounts/password/reset/", "/orders/" if user else "/accounts/login/"):
+        page.goto(venue.url + path)
+        assert page.is_visible("[data-theme-toggle]")
+        assert page.evaluate("window.shifts") == [], path
 
 
 def test_numbers_of_the_portfolio_end_under_their_headings(open_page: Any) -> None:

@@ -9,8 +9,9 @@ from channels.layers import channel_layers
 from orderbook.core.commands import Command, DefineAsset, DefineInstrument, Deposit, PlaceOrder
 from orderbook.core.units import OrderType, Side, TimeInForce
 from orderbook.gateway import tail
-from orderbook.gateway.gateway import Gateway, raise_if_refused, set_gateway
+from orderbook.gateway.gateway import Gateway, set_gateway
 from orderbook.gateway.protocol import Answer, Query, QueryResult
+from orderbook.gateway.refusals import raise_if_refused
 from orderbook.worker.engine_worker import EngineWorker
 
 START_TIMEOUT_S = 60.0

@@ -125,9 +125,10 @@ def open_level(tables: Tables, side: Any, rank: Any) -> Any:
 
 @part
 def close_level(tables: Tables, index: Any) -> None:
-    """Takes an empty level out of every lane and of the hash table."""
+    """Takes a level out of every lane and of the hash table; its orders are not looked at."""
     nodes = tables.nodes
     level = nodes[index]
+    level.count = 0  # a free node is no level, whoever looks at it
     tables.sides[level.side].level_count -= 1
     bucket = bucket_of(tables, level.side, level.rank, tables.node_buckets)
     link = tables.node_buckets[bucket]

@@ -153,6 +153,10 @@ class FeedHub:
             self._follows.remove(follow)
             self._link(follow[1]).unfollow()
 
+    async def is_published(self, feed_id: str) -> bool:
+        """Whether a process is known that reads the feed; not whether it answers."""
+        return bool(await self._read_address(feed_id))
+
     async def fetch(self, book: FeedBook, levels: int) -> BookNow | None:
         """The live book, waiting a moment for the connection; None where there is none."""
         found = await self._link(book.feed_id).book(book.book_id, ANSWER_WAIT_S)

@@ -44,6 +44,8 @@ class ReadSession(Protocol):
     """The part of a session that is asked about its books; any thread may ask."""
 
     gap_count: int
+    restart_count: int
+    """How often the source has begun again; the books were emptied before it was counted."""
 
     @property
     def outage(self) -> str: ...
@@ -106,6 +108,7 @@ class FeedReader:
         """The tops of its books are made at once; where the batch is late they may wait for those
         of the next ones, so that a burst costs one top for each book and not one for each batch.
         """
+        self._begin_anew()
         records = batch.records
         now_ns = self._clock_ns()
         self._unready.append((batch.send_ns, len(records)))
@@ -118,14 +121,12 @@ class FeedReader:
             self.record_count += len(records)
             self.batch_count += 1
             self._rate.add(now_ns, len(records))
-            if batch.restarted:
-                self.restart_count += 1
-                self._tape.start_again()
             self._tape.take(records)
 
     def make_ready(self) -> None:
-        """Makes the tops of all books that changed; called, too, when nothing more comes."""
-        if not self._unready:
+        """Makes the tops of all books that changed; called, too, when nothing more comes. A source
+        that began again has emptied every book, and may say nothing of some of them."""
+        if not self._begin_anew() and not self._unready:
             return
         tops: list[Top] = self._books.read(_tops)
         self._ready_ns = now_ns = self._clock_ns()
@@ -138,6 +139,15 @@ class FeedReader:
                 self._changed.add(key)
                 self.tops[key] = text
                 (self._crossed.add if is_crossed else self._crossed.discard)(key)
+
+    def _begin_anew(self) -> bool:
+        """Whether the source has begun again since the last call: no trades are known then."""
+        if self.session is None or self.session.restart_count == self.restart_count:
+            return False
+        with self._lock:
+            self.restart_count = self.session.restart_count
+            self._tape.start_again()
+        return True
 
     def _offer(self, store: Store, batch: Batch, now_ns: int) -> None:
         """Where storage lost records it is told how the books are, once it has room."""

@@ -8,6 +8,7 @@ from typing import Final, Protocol, Self
 
 from market.feeds.dbn.files import DbnFile, open_dbn
 from market.feeds.dbn.records import Records
+from market.feeds.errors import BadFile
 
 _SAMPLE_BYTES: Final = 65_536
 
@@ -41,13 +42,15 @@ class Source(Protocol):
 
 class FileSource:
     """DBN files, one after the other: each is a stretch of its own in the stream. A context
-    manager. Raises BadFile."""
+    manager. Raises BadFile, also where two files name one instrument id differently: the second
+    would go on with the books of the first, under one name."""
 
     def __init__(self, paths: Sequence[Path | str]) -> None:
         if not paths:
             raise ValueError("a source has at least one file")
         with ExitStack() as opened:
             self.files: list[DbnFile] = [opened.enter_context(open_dbn(path)) for path in paths]
+            _require_one_name_each(self.files)
             self._opened = opened.pop_all()
         self.paths = [Path(path) for path in paths]
 
@@ -87,3 +90,15 @@ class FileSource:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def _require_one_name_each(files: Sequence[DbnFile]) -> None:
+    first: dict[int, DbnFile] = {}
+    for file in files:
+        for instrument_id, name in file.symbols.items():
+            other = first.setdefault(instrument_id, file)
+            if (before := other.symbols[instrument_id]) != name:
+                raise BadFile(
+                    f"Instrument {instrument_id} is {before} in {other.path.name} and {name} in "
+                    f"{file.path.name}: such files cannot be read as one; take each by itself."
+                )

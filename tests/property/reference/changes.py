@@ -194,12 +194,14 @@ class Changes(Triggers):
         self.start(new)
 
     def suppose_gone(self, order: Order) -> None:
+        self.supposed_gone.append(order)
         self.supposed[self.funds(order)] += self.held_by(order)
         self.supposed_places += 1
 
     def forget_supposed(self) -> None:
         self.supposed.clear()
         self.supposed_places = 0
+        self.supposed_gone = []
         self.supposed_ids = []
 
     # Batches

@@ -176,6 +176,7 @@ class Rules(Entry):
             order.symbol == symbol
             and order.type is OrderType.TRAILING_STOP
             and order.stage in (Stage.WAITING, Stage.PENDING)
+            and order not in self.supposed_gone
             for order in self.orders
         )
 

@@ -193,6 +193,7 @@ class State:
         self.supposed: Counter[tuple[int, str]] = Counter()
         """What would be available besides, if earlier steps had been done."""
         self.supposed_places = 0
+        self.supposed_gone: list[Order] = []
         self.supposed_ids: list[str] = []
 
     # Money

@@ -2,8 +2,15 @@
 
 import pytest
 
-from orderbook.core.commands import SetReferencePrice
-from orderbook.core.events import Event, OrderAccepted, OrderRejected, OrderTriggered, StopMoved
+from orderbook.core.commands import ReplaceOrder, SetReferencePrice
+from orderbook.core.events import (
+    Event,
+    OrderAccepted,
+    OrderCanceled,
+    OrderRejected,
+    OrderTriggered,
+    StopMoved,
+)
 from orderbook.core.rejects import RejectReason
 from orderbook.core.snapshot import restore, snapshot
 from orderbook.core.units import MAX_PRICE_TICKS, Side
@@ -147,6 +154,38 @@ def test_there_is_a_limit_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
         assert event.reason is R.TOO_MANY_TRAILING_STOPS
     venue.cancel(CAROL, 3)
     assert isinstance(venue.do(trailing(CAROL, SELL, 5, 1))[0], OrderAccepted)
+
+
+def test_the_place_of_one_that_is_replaced_counts_as_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orderbook.core.risk_special.MAX_TRAILING_STOPS", 2)
+    venue = traded_venue()
+    venue.do(trailing(CAROL, SELL, 5, 1))
+    venue.do(trailing(CAROL, SELL, 6, 1))
+    canceled, accepted, *_ = venue.do(ReplaceOrder(3, trailing(CAROL, SELL, 7, 1)))
+    assert isinstance(canceled, OrderCanceled)
+    assert isinstance(accepted, OrderAccepted)
+    (event,) = venue.do(trailing(CAROL, SELL, 5, 1))
+    assert isinstance(event, OrderRejected)
+    assert event.reason is R.TOO_MANY_TRAILING_STOPS
+    refused = venue.do(ReplaceOrder(4, trailing(CAROL, SELL, 100, 1)))[0]
+    assert isinstance(refused, OrderRejected)
+    assert refused.reason is R.INVALID_STOP_PRICE
+    (event,) = venue.do(trailing(CAROL, SELL, 5, 1))
+    assert isinstance(event, OrderRejected), "a replacement that was refused frees nothing"
+
+
+def test_a_place_that_another_kind_of_order_leaves_is_none_of_a_trailing_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orderbook.core.risk_special.MAX_TRAILING_STOPS", 1)
+    venue = traded_venue()
+    venue.do(trailing(CAROL, SELL, 5, 1))
+    venue.do(stop(CAROL, SELL, 90, 1))
+    (event,) = venue.do(ReplaceOrder(4, trailing(CAROL, SELL, 7, 1)))
+    assert isinstance(event, OrderRejected)
+    assert event.reason is R.TOO_MANY_TRAILING_STOPS
 
 
 def test_a_restored_one_goes_on_from_where_it_was() -> None:

@@ -27,24 +27,34 @@ class Command(BaseCommand):
         if settings.VENUE_MODE != "embedded":
             raise CommandError("run_embedded needs DJANGO_SETTINGS_MODULE=config.settings.embedded")
         host, port = options["host"], options["port"]
-        _require_free_port(host, port)
-        _require_free_data_dir()
-        for database in settings.DATABASES:
-            call_command("migrate", database=database, verbosity=0, interactive=False)
-        call_command("collectstatic", verbosity=0, interactive=False)
-        server = _Server(
-            uvicorn.Config(
-                APPLICATION, **uvicorn_settings(host=host, port=port, data_dir=settings.DATA_DIR)
-            )
-        )
-        server.banner = banner(base_url(host, port), _credentials())
-        # uvicorn raises it again after an orderly stop by Ctrl-C.
-        with suppress(KeyboardInterrupt):
-            server.run()
-        from config.embedded import EmbeddedVenue
+        from config.embedded import AlreadyRunning, EmbeddedVenue, lock_taken_ahead
 
-        if EmbeddedVenue.failed or not server.started:
+        _require_free_port(host, port)
+        try:
+            # Before anything is migrated: a venue that runs there may be of another version.
+            with lock_taken_ahead():
+                started = _run(host, port)
+        except AlreadyRunning as error:
+            raise CommandError(str(error)) from error
+        if EmbeddedVenue.failed or not started:
             raise SystemExit(1)
+
+
+def _run(host: str, port: int) -> bool:
+    """Until it is stopped; whether it came to run at all."""
+    for database in settings.DATABASES:
+        call_command("migrate", database=database, verbosity=0, interactive=False)
+    call_command("collectstatic", verbosity=0, interactive=False)
+    server = _Server(
+        uvicorn.Config(
+            APPLICATION, **uvicorn_settings(host=host, port=port, data_dir=settings.DATA_DIR)
+        )
+    )
+    server.banner = banner(base_url(host, port), _credentials())
+    # uvicorn raises it again after an orderly stop by Ctrl-C.
+    with suppress(KeyboardInterrupt):
+        server.run()
+    return server.started
 
 
 class _Server(uvicorn.Server):
@@ -54,16 +64,6 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             print(self.banner, flush=True)  # noqa: T201
-
-
-def _require_free_data_dir() -> None:
-    """Before anything is migrated: a venue that runs there may be of another version."""
-    from config.embedded import AlreadyRunning, take_lock
-
-    try:
-        take_lock().close()
-    except AlreadyRunning as error:
-        raise CommandError(str(error)) from error
 
 
 def _require_free_port(host: str, port: int) -> None:

@@ -140,15 +140,22 @@ def _run_venue(
     wish: Wish, show: Callable[[int, int], None], options: dict[str, Any]
 ) -> dict[str, Any]:
     """Runs the whole venue in this process and plays in it."""
-    from config.embedded import AlreadyRunning, take_lock
+    from config.embedded import AlreadyRunning, lock_taken_ahead
 
     try:
-        take_lock().close()
+        with lock_taken_ahead():
+            return _run_in_own_folder(wish, show, options)
     except AlreadyRunning as error:
         raise ValueError(
             f"The venue in {settings.DATA_DIR} does not answer. One that is starting does so in a "
             "moment; its log says what else is wrong."
         ) from error
+
+
+def _run_in_own_folder(
+    wish: Wish, show: Callable[[int, int], None], options: dict[str, Any]
+) -> dict[str, Any]:
+    """With the lock on DATA_DIR."""
     if not wish.path.exists():
         raise ValueError(f"There is no file {wish.path}.")
     open_dbn(wish.path).close()  # what is none is told before there is a venue

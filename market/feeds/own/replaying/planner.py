@@ -43,8 +43,21 @@ def rows_of(batches: Iterable[Records]) -> Iterator[Row]:
         yield from zip(*columns, strict=True)
 
 
+def by_event(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """The rows of each event: up to and including one with FLAG_LAST, or the end."""
+    event: list[Row] = []
+    for row in rows:
+        event.append(row)
+        if row[5] & FLAG_LAST:
+            yield event
+            event = []
+    if event:
+        yield event
+
+
 class Planner:
-    """``events`` may be called once. ``counts`` names what was passed over, and why."""
+    """Knows the recorded book as of the last event that was planned. ``counts`` names what was
+    passed over, and why."""
 
     def __init__(self) -> None:
         self.orders = OpenOrders()
@@ -60,25 +73,19 @@ class Planner:
         self._collecting = False
         self._record_count = 0
 
-    def events(self, rows: Iterable[Row]) -> Iterator[Event]:
-        last_ns = 0
+    def plan(self, rows: list[Row]) -> Event:
+        """``rows`` are those of the next event. Plan it once it is to be played: from then on the
+        book has it."""
+        self._record_count += len(rows)
         for row in rows:
-            self._record_count += 1
-            last_ns = row[6]
             self._take(row)
-            if row[5] & FLAG_LAST:
-                yield self._end_event(last_ns)
-        if self._record_count:
-            yield self._end_event(last_ns)
-
-    def _end_event(self, ts_recv: int) -> Event:
         self._end_trade()
         self._place_postponed()
         if self._collecting and not self.orders.is_crossed():
             self._collecting = self._trades.collecting = False
             self._steps.append(Uncross(self._trades.take_collected()))
         steps, self._steps = self._steps, []
-        return Event(ts_recv, self._record_count, self._passed_over_first(steps))
+        return Event(rows[-1][6], self._record_count, self._passed_over_first(steps))
 
     def _passed_over_first(self, steps: list[Step]) -> list[Step]:
         """Moves the cancel of an order that an aggressor passed over before that aggressor.

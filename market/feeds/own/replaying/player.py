@@ -9,11 +9,11 @@ cancels and amends of it find nothing, which is counted and does no harm.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from market.feeds.own.replaying.participants import Desk, SentOrder
-from market.feeds.own.replaying.planner import Planner
+from market.feeds.own.replaying.planner import Planner, Row
 from market.feeds.own.replaying.report import Difference, Report
 from market.feeds.own.replaying.steps import (
     Aggress,
@@ -22,7 +22,6 @@ from market.feeds.own.replaying.steps import (
     CancelSide,
     Cause,
     Collect,
-    Event,
     Fill,
     Key,
     Place,
@@ -35,11 +34,11 @@ from orderbook.core.events import (
     AmendRejected,
     CancelRejected,
     CommandRejected,
+    Event,
     OrderAccepted,
     OrderRejected,
     Trade,
 )
-from orderbook.core.events import Event as CoreEvent
 from orderbook.core.rejects import RejectReason
 from orderbook.core.units import InstrumentStatus
 from orderbook.errors import EngineUnavailable, OutcomeUnknown
@@ -74,7 +73,7 @@ class Player:
         self._resynced: set[Key] = set()
         self._lost: set[Key] = set()
         """Orders that are not as recorded because of somebody else's."""
-        self._told: dict[str, tuple[int, list[CoreEvent]]] = {}
+        self._told: dict[str, tuple[int, list[Event]]] = {}
         """What the feed says of the orders that are under way, by client order id."""
         self._unanswered: list[tuple[int, int]] = []
         """Others' trades (order id, size) with orders whose answers are on their way."""
@@ -85,16 +84,18 @@ class Player:
         self.records_done = 0
         self._ts_recv = 0
 
-    async def play(self, events: Iterator[Event], pace: Pace) -> None:
-        """Until the events end or ``stopping`` is set. Raises EngineUnavailable or OutcomeUnknown
-        where the engine is away for too long."""
-        for event in events:
-            if pace(event.ts_recv) > 0:
+    async def play(self, events: Iterable[list[Row]], pace: Pace) -> None:
+        """``events``: the rows of each. Until they end or ``stopping`` is set; no more is planned
+        than is played. Raises EngineUnavailable or OutcomeUnknown where the engine is away."""
+        for rows in events:
+            ts_recv = rows[-1][6]
+            if pace(ts_recv) > 0:
                 await self._send()
-                await self._wait(event.ts_recv, pace)
+                await self._wait(ts_recv, pace)
             if self.stopping.is_set():
                 break
-            self._ts_recv = event.ts_recv
+            event = self._planner.plan(rows)
+            self._ts_recv = ts_recv
             for step in event.steps:
                 self._queue(step)
                 if isinstance(step, Aggress | Uncross):

@@ -29,8 +29,9 @@ from orderbook.core.units import (
     MAX_SUPPLY_MINOR,
     InstrumentStatus,
 )
-from orderbook.gateway.gateway import Gateway, raise_if_refused
+from orderbook.gateway.gateway import Gateway
 from orderbook.gateway.protocol import Definitions, GetInstruments
+from orderbook.gateway.refusals import raise_if_refused
 
 QUOTE = "USD"
 MIN_QUOTE_DECIMALS = 2

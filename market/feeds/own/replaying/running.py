@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from market.feeds.dbn.files import open_dbn
 from market.feeds.dbn.records import price_text
 from market.feeds.own.replaying.participants import Desk
-from market.feeds.own.replaying.planner import Planner, rows_of
+from market.feeds.own.replaying.planner import Planner, by_event, rows_of
 from market.feeds.own.replaying.player import Pace, Player
 from market.feeds.own.replaying.preparing import Stage, default_symbol, prepare
 from market.feeds.own.replaying.recording import Recording, first_time_ns, look_at
@@ -70,7 +70,7 @@ class Replay:
             showing = asyncio.create_task(_show(player, recording, progress))
             started = time.monotonic()
             try:
-                events = planner.events(rows_of(recording.batches()))
+                events = by_event(rows_of(recording.batches()))
                 await player.play(events, pace(wish.speed, recording.first_ns))
             finally:
                 showing.cancel()

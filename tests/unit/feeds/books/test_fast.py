@@ -200,6 +200,14 @@ def test_a_clear_forgets_orders_and_keeps_heads_and_counters() -> None:
     assert sides(books) == ([(99, [(1, 5)])], [])
 
 
+def test_room_of_levels_that_a_clear_gave_back_counts_no_orders() -> None:
+    """What fills the hash table of levels anew knows levels by their counts."""
+    books = built("A B 1 100 5", "A B 2 99 5", "A A 3 101 1", "R N 0 - -")
+    used = int(books._tables.control[layout.NODES_USED])
+    assert used > 3
+    assert books._tables.nodes["count"][:used].tolist() == [0] * used
+
+
 def image(*bids: tuple[int, int, int, int]) -> BookImage:
     queue = np.array(list(bids), QUEUE_DTYPE)
     return BookImage(KEY, BookHead(1, 2, 3, 4), True, queue, np.zeros(0, QUEUE_DTYPE))

@@ -2,15 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from market.feeds.dbn.records import FLAG_LAST, MBO_DTYPE, MBO_RTYPE, NO_PRICE, Records
 from market.feeds.own.replaying.participants import Desk, Participants
-from market.feeds.own.replaying.planner import Planner, rows_of
-from market.feeds.own.replaying.player import Player
+from market.feeds.own.replaying.planner import Planner, by_event, rows_of
+from market.feeds.own.replaying.player import Pace, Player
 from market.feeds.own.replaying.report import Report
 from tests.unit.feeds.own.engine_gateway import ASKS, BIDS, SYMBOL, TAKERS, EngineGateway
 
@@ -55,14 +55,37 @@ class Played(NamedTuple):
         return dict(+sizes)
 
 
-def play(batches: Iterable[Records], gateway: EngineGateway | None = None) -> Played:
+def at_once(player: Player) -> Pace:
+    return lambda ts_recv: 0.0
+
+
+def interrupted_before(time_ns: int) -> Callable[[Player], Pace]:
+    """Ctrl-C while the replay waits for what was recorded then."""
+
+    def pace_of(player: Player) -> Pace:
+        def pace(ts_recv: int) -> float:
+            if ts_recv < time_ns:
+                return 0.0
+            player.stopping.set()
+            return 60.0
+
+        return pace
+
+    return pace_of
+
+
+def play(
+    batches: Iterable[Records],
+    gateway: EngineGateway | None = None,
+    pace_of: Callable[[Player], Pace] = at_once,
+) -> Played:
     gateway = gateway or EngineGateway()
     planner, report = Planner(), Report()
     desk = Desk(SYMBOL, Participants(BIDS, ASKS, TAKERS), TICK, "t")
     player = Player(gateway, desk, planner, report)
     gateway.listeners.append(player.on_batch)
-    events = planner.events(rows_of(batches))
-    asyncio.run(player.play(events, lambda ts_recv: 0.0))
+    events = by_event(rows_of(batches))
+    asyncio.run(player.play(events, pace_of(player)))
     return Played(report, planner, player, gateway)
 
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from market.feeds.dbn.synthetic import SyntheticPlan, generate
-from market.feeds.own.replaying.planner import Planner, rows_of
+from market.feeds.own.replaying.planner import Planner, by_event, rows_of
 from market.feeds.own.replaying.steps import Amend, Cancel, Collect, Place, Uncross
 from orderbook.core.commands import Command, PlaceOrder
 from orderbook.core.units import OrderType, Side, TimeInForce
 from tests.unit.feeds.own.engine_gateway import SYMBOL, TAKERS, TRADER, EngineGateway
-from tests.unit.feeds.own.replays import TICK, play, play_lines, records
+from tests.unit.feeds.own.replays import TICK, interrupted_before, play, play_lines, records
 
 
 def trader_order(
@@ -57,7 +57,8 @@ def test_what_follows_from_a_trade_is_not_sent_again() -> None:
 def test_a_modify_is_an_amend_that_keeps_or_loses_its_place_as_recorded() -> None:
     planner = Planner()
     lines = ("A B 1 100 5", "M B 1 100 3", "M B 1 100 6", "M B 1 99 6", "C B 1 99 2", "C B 1 99 4")
-    steps = [step for event in planner.events(rows_of([records(lines)])) for step in event.steps]
+    events = by_event(rows_of([records(lines)]))
+    steps = [step for rows in events for step in planner.plan(rows).steps]
     assert steps == [
         Place(1, "B", 100 * TICK, 5),
         Amend(1, 0, 3),
@@ -78,7 +79,8 @@ def test_a_crossed_recording_is_collected_and_uncrossed() -> None:
     assert [one["equal_orders"] for one in played.report.auctions] == [2]
     assert played.levels() == {("B", 99): 1}
     planner = Planner()
-    steps = [step for event in planner.events(rows_of([records(lines)])) for step in event.steps]
+    events = by_event(rows_of([records(lines)]))
+    steps = [step for rows in events for step in planner.plan(rows).steps]
     assert Collect() in steps
     assert Uncross({1: 5, 2: 5}) in steps
 
@@ -180,3 +182,11 @@ def test_a_recorded_order_may_trade_with_a_traders_on_arrival() -> None:
     played = play_lines("A A 1 101 5", "C A 1 101 5", gateway=gateway)
     assert played.report.counts["trades_with_others"] == 1
     assert played.levels() == {}
+
+
+def test_an_interrupted_replay_is_compared_with_what_was_played() -> None:
+    lines = ["A B 1 100 5", "A A 2 101 3", "C B 1 100 5", "A B 3 99 1"]
+    played = play([records(lines)], pace_of=interrupted_before(2))
+    assert played.player.records_done == 2
+    assert played.levels() == {("B", 100): 5, ("A", 101): 3}
+    assert played.recorded_levels() == played.levels()

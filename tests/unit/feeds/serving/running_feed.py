@@ -57,7 +57,7 @@ class RunningFeed:
         self.books = GuardedBooks(PlainBooks())
         self.reader = FeedReader(feed_id, self.books, clock_ns=clock_ns)
         self.reader.session = self
-        self.gap_count = 0
+        self.gap_count = self.restart_count = 0
         self.outage = ""
         self._states = StateTracker()
         self.publication = Publication(self.reader)
@@ -77,13 +77,19 @@ class RunningFeed:
     def stop(self) -> None:
         self.publication.stop()
 
+    def restart(self) -> None:
+        """The source begins again, and nothing follows yet."""
+        self.books.clear()
+        self._states.restart()
+        self.restart_count += 1
+
     def lose_records(self) -> None:
         self._states.gap()
         self.gap_count += 1
 
     def send(self, *rows: Any, send_ns: int = 0, restarted: bool = False) -> None:
         if restarted:
-            self.books.clear()
+            self.restart()
         batch = records(*rows)
         self.books.apply(batch)
         self._states.take(batch)

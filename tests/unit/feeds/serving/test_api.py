@@ -120,6 +120,14 @@ def test_a_mistake_has_a_stable_code(
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
+def test_a_moment_that_cannot_be_read_is_told_both_ways_to_write_one(
+    client: Client, hub: StillHub
+) -> None:
+    message = client.get(BASE + "book?at=yesterday").json()["error"]["message"]
+    assert "2026-01-31T12:00:00Z" in message
+    assert "whole nanoseconds since 1970-01-01 UTC" in message
+
+
 def test_two_instruments_have_to_be_told_apart(client: Client, hub: StillHub) -> None:
     FeedInstrument.objects.create(feed_id=FEED_ID, publisher_id=2, instrument_id=17, symbol=SYMBOL)
     assert client.get(BASE + "book").json()["error"]["code"] == "required"

@@ -194,6 +194,25 @@ async def test_a_source_that_begins_again_empties_book_and_tape(
     assert (view.bids, view.trades, view.ticker.last_ticks) == ((), (), None)
 
 
+async def test_a_source_that_begins_again_and_says_nothing_yet_leaves_no_book_as_it_was(
+    feed: RunningFeed, hub: FeedHub, book: FeedBook
+) -> None:
+    feed.send(record("A", "B", 99, 5, 1), record("T", "B", 7, 1, 2))
+    listener = Listener()
+    hub.subscribe(listener, str(book))
+    await until(lambda: hub.view(str(book), 1))
+    feed.restart()
+    feed.reader.make_ready()  # what a session calls when nothing came for a while
+    await until(lambda: (view := hub.view(str(book), 1)) and not view.bids)
+    now = hub.now(book, 1)
+    assert now is not None
+    assert (now.view.trades, now.state.state) == ((), "init")
+    assert feed.reader.stats().restart_count == 1
+    feed.send(record("T", "B", 8, 1, 3))
+    await until(lambda: (view := hub.view(str(book), 1)) and view.trades)
+    assert feed.reader.stats().restart_count == 1
+
+
 async def test_lost_records_are_told_of_books_that_do_not_change(
     feed: RunningFeed, hub: FeedHub, book: FeedBook
 ) -> None:

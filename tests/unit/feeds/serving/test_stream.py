@@ -1,11 +1,14 @@
 """Channels of feeds on /ws/stream: the same frames as those of the venue's markets."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from market import stream_channels
-from market.feeds.models import Feed, FeedInstrument
+from market.feeds.books.contract import BookKey
+from market.feeds.models import Feed, FeedInstrument, FeedState
 from market.feeds.serving.hub import FeedHub
 from tests.unit.feeds.serving.running_feed import FEED_ID, KEY, SYMBOL, RunningFeed, record
 from tests.unit.market.test_stream import Client
@@ -91,6 +94,42 @@ async def test_a_channel_that_is_not_there_is_an_answer(
 ) -> None:
     answer = await client.ask({"op": "subscribe", "channels": [channel]})
     assert answer["error"]["code"] == code
+
+
+async def test_who_subscribes_to_a_feed_that_does_not_run_is_told_so_and_gets_its_book_later(
+    rows: None, feed: RunningFeed, hub: FeedHub, client: Client, addresses: dict[str, str]
+) -> None:
+    address = addresses.pop(FEED_ID)
+    told = await client.subscribe(DEPTH, TRADES, TICKER)
+    said = {"type": "state", "state": "stopped", "message": "Nothing reads this feed now."}
+    assert told == [{"channel": name, **said} for name in (DEPTH, TRADES, TICKER)]
+    feed.send(record("A", "B", 99.5, 5, 1))
+    addresses[FEED_ID] = address
+    snapshots = [await client.read() for _ in range(3)]
+    assert {frame["type"] for frame in snapshots} == {"snapshot"}
+
+
+@pytest.mark.parametrize("seen_s_ago", [3, 3_600])
+async def test_who_subscribes_to_a_feed_whose_process_is_dead_is_told_that_it_is_silent(
+    rows: None, feed: RunningFeed, hub: FeedHub, client: Client, seen_s_ago: int
+) -> None:
+    feed.stop()
+    seen_at = timezone.now() - timedelta(seconds=seen_s_ago)
+    await Feed.objects.aupdate(state=FeedState.LIVE, seen_at=seen_at)
+    (told,) = await client.subscribe(DEPTH)
+    assert told["channel"] == DEPTH
+    assert (told["type"], told["state"]) == ("state", "silent")
+    assert told["message"] == "Its process does not answer."
+
+
+async def test_who_subscribes_to_a_book_without_a_record_is_told_so(
+    rows: None, feed: RunningFeed, hub: FeedHub, client: Client
+) -> None:
+    feed.send(record("A", "B", 99.5, 5, 1, key=BookKey(9, 9)))
+    (told,) = await client.subscribe(DEPTH)
+    assert (told["type"], told["state"]) == ("state", "init")
+    feed.send(record("A", "B", 99.5, 5, 1))
+    assert (await client.read())["type"] == "snapshot"
 
 
 async def test_a_symbol_of_two_publishers_is_asked_for_by_its_numbers(

@@ -33,8 +33,8 @@ def make_records(count: int, step_ns: int = 100_000, first: int = 0) -> Records:
     return records
 
 
-def write_file(path: Path, records: Records) -> Path:
-    with DbnWriter(path, dataset="XTST.TEST", symbols={7: "SEVEN"}) as writer:
+def write_file(path: Path, records: Records, name: str = "SEVEN") -> Path:
+    with DbnWriter(path, dataset="XTST.TEST", symbols={7: name}) as writer:
         writer.write(records)
     return path
 

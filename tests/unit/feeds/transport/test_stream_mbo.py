@@ -56,3 +56,11 @@ def test_a_file_that_is_none_is_named_with_the_place(tmp_path):
     assert "does not begin with DBN, at byte 0" in refused(str(path))
     path.write_bytes(b"")
     assert "is empty, at byte 0" in refused(str(path))
+
+
+def test_files_that_give_an_instrument_two_names_are_refused(file, tmp_path):
+    other = str(write_file(tmp_path / "b.dbn", make_records(10), "SIEBEN"))
+    assert refused(file, other) == (
+        "Instrument 7 is SEVEN in a.dbn and SIEBEN in b.dbn: such files cannot be read as one; "
+        "take each by itself."
+    )
