@@ -347,7 +347,7 @@ class Book:
         self.base: str = instrument.base
         self.quote: str = instrument.quote
         self.assets = (min(self.base, self.quote), max(self.base, self.quote))
-        """Both, by name."""
+        """Both, by name. The ledger knows by this very tuple in which book the traders trade."""
         self.lot_minor: int = instrument.lot_minor
         self.tick_lot_minor: int = instrument.tick_lot_minor
         self.maker_fee_ppm: int = instrument.maker_fee_ppm

@@ -3,9 +3,9 @@
 Checks I1 (money is conserved), I2 (nothing negative, held = what the open orders need), I6 (no
 crossed or locked book in a continuous phase), I7 (priority: it grows along each queue, and orders
 stand where they say), "levels" (sums, counts, no empty level, sorted prices), "ids" (every id is
-known exactly once), "accounts" (what is remembered of their restrictions), "changes" (those that are
-yet to be told: of levels all, of balances none between commands), and what only special orders
-have: "stages", "stops", "timers" and "lists".
+known exactly once), "accounts" (what is remembered of their restrictions), "changes" (those of
+levels are noted until they are told, those of balances told with their command), and what only
+special orders have: "stages", "stops", "timers" and "lists".
 """
 
 from __future__ import annotations
