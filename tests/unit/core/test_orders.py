@@ -301,9 +301,17 @@ def test_who_receives_an_asset_for_the_first_time_has_a_balance_of_it_from_then_
     ]
 
 
-@pytest.mark.parametrize(("maker_fee_ppm", "taker_fee_ppm"), [(1000, 0), (0, 1000)])
-def test_of_a_fee_that_one_side_pays_the_venue_is_told_one_balance(
-    maker_fee_ppm: int, taker_fee_ppm: int
+@pytest.mark.parametrize(
+    ("maker_fee_ppm", "taker_fee_ppm", "told"),
+    [
+        (1000, 0, [("USDT", 20)]),
+        (0, 1000, [("BTC", 20)]),
+        (1000, 2000, [("BTC", 30), ("USDT", 20)]),
+        (0, 0, []),
+    ],
+)
+def test_of_the_venues_balances_those_are_told_in_which_it_gets_a_fee(
+    maker_fee_ppm: int, taker_fee_ppm: int, told: list[tuple[str, int]]
 ) -> None:
     """Although it has both assets already."""
     venue = Venue()
@@ -317,7 +325,7 @@ def test_of_a_fee_that_one_side_pays_the_venue_is_told_one_balance(
         (event.asset, event.available_minor)
         for event in events
         if isinstance(event, BalanceChanged) and event.account_id == 0
-    ] == [("USDT" if maker_fee_ppm else "BTC", 20)]
+    ] == told
 
 
 def test_an_account_that_trades_with_itself_keeps_its_money_less_fees() -> None:
