@@ -154,6 +154,14 @@ def test_an_ioc_order_that_meets_nothing_changes_no_balance() -> None:
     assert [type(event) for event in events] == [OrderAccepted, OrderCanceled]
 
 
+def test_an_ioc_order_does_not_join_those_that_rest_at_its_price() -> None:
+    venue = Venue()
+    venue.limit(ALICE, SELL, 100, 2)
+    events = venue.limit(BOB, SELL, 100, 5, IOC)
+    assert [type(event) for event in events] == [OrderAccepted, OrderCanceled]
+    assert venue.engine.depth(SYMBOL) == [(SELL, 100, 2, 1)]
+
+
 def test_a_fok_order_fills_whole_across_levels() -> None:
     venue = Venue()
     venue.limit(ALICE, BUY, 100, 2)
