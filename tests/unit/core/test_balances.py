@@ -146,3 +146,15 @@ def test_a_batch_that_trades_in_two_books_tells_each_balance_once_and_in_one_ord
         (BOB, "BTC"),
         (BOB, "USDT"),
     ]
+
+
+def test_assets_are_told_by_name_whichever_is_the_base() -> None:
+    venue = Venue([*SETUP, instrument(symbol="USDT-BTC", base="USDT", quote="BTC")])
+    venue.limit(ALICE, SELL, 100, 1, symbol="USDT-BTC")
+    events = venue.limit(BOB, BUY, 100, 1, symbol="USDT-BTC")
+    assert [(e.account_id, e.asset) for e in events if isinstance(e, BalanceChanged)] == [
+        (ALICE, "BTC"),
+        (ALICE, "USDT"),
+        (BOB, "BTC"),
+        (BOB, "USDT"),
+    ]
