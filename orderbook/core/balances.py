@@ -4,7 +4,8 @@ Promises: no balance is ever negative (``InvariantBroken`` I2 at once), a transf
 nor loses money, and ``drain_changes`` reports every balance that a command touched exactly once.
 
 Every order moves balances several times, so each method of ``Ledger`` does its work in one place
-rather than through the others; ``plain`` and ``matching`` move what rests, is canceled and trades.
+rather than through the others. ``plain`` and ``matching`` write to balances themselves, for what
+rests, is canceled and trades: they keep the same promises.
 """
 
 from typing import Final
@@ -17,7 +18,8 @@ _Changed: Final = BalanceChanged
 
 
 class Balance:
-    """One account's balance of one asset. Written to by its methods, ``Ledger`` and restore."""
+    """One account's balance of one asset. Written to by ``Ledger``, ``plain``, ``matching`` and
+    restore."""
 
     __slots__ = ("account_id", "asset", "available_minor", "held_minor", "place")
 
@@ -45,10 +47,12 @@ class Ledger:
         self.supply: dict[str, int] = {}
         """Per asset: deposits less withdrawals, in minor units."""
         self.touched: dict[str, Balance] = {}
-        """By place: the balances that the running command changed. Empty between commands."""
+        """By place: the balances that the running command changed, but those of ``traders``. Empty
+        between commands."""
         self.traders: dict[int, Holdings] = {}
-        """By account id, the balances of who traded: those of both ``traded_assets`` changed, too.
-        Nearly all balances that change are these, and so they are told in fewer steps."""
+        """By account id, all balances of who traded in one book, of which those of both
+        ``traded_assets`` changed. Nearly all changes are these, and so they are told in fewer
+        steps. Empty between commands."""
         self.traded_assets: tuple[str, str] = ("", "")
         """Base and quote of the book in which they traded, by name."""
 
@@ -80,7 +84,7 @@ class Ledger:
         self.touched[balance.place] = balance
 
     def trade_in(self, assets: tuple[str, str]) -> None:
-        """Traders are those of another book from now on."""
+        """Traders are those of another book from now on, or of its new definition."""
         self._touch_traders()
         self.traded_assets = assets
 

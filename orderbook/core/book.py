@@ -68,7 +68,7 @@ class Level:
         """The next level towards the best price, empty or not."""
         self.worse: Level | None = None
         self.is_changed = False
-        """Whether it is on its side's list of levels that changed."""
+        """Whether its side knows that it changed."""
         self.is_vacant = False
         """Whether it is on its side's list of levels that were emptied."""
 
@@ -96,8 +96,10 @@ class BookSide:
         """The best one with an order."""
         self.vacant: list[Level] = []
         """Those that were emptied since the last clearance; some have orders again."""
-        self.changed: list[Level] = []
-        """Those that changed since the last drain; some may not be of the book any more."""
+        self.changed: dict[int, Level] = {}
+        """By key, those that changed since the last drain. One may have been forgotten meanwhile;
+        one made anew takes its place, so that whoever never drains keeps no more than one a price.
+        """
 
     def __iter__(self) -> Iterator[Level]:
         """Levels with orders, best first."""
@@ -145,15 +147,15 @@ class BookSide:
             self.note_change(level)
 
     def note_change(self, level: Level) -> None:
-        """For a level that is not on the list yet."""
+        """For a level that did not change since the last drain."""
         level.is_changed = True
-        self.changed.append(level)
+        self.changed[level.key] = level
 
     def drain_changes(self) -> list[LevelView]:
         """The levels that changed since the last call as they are now, best first."""
-        for level in self.changed:
+        for level in self.changed.values():
             level.is_changed = False
-        keys = sorted({level.key for level in self.changed})
+        keys = sorted(self.changed)
         self.changed.clear()
         return [self.view(key * self.sign) for key in keys]
 
@@ -345,7 +347,7 @@ class Book:
         self.base: str = instrument.base
         self.quote: str = instrument.quote
         self.assets = (min(self.base, self.quote), max(self.base, self.quote))
-        """Both, by name."""
+        """Both, by name. The ledger knows by this very tuple in which book the traders trade."""
         self.lot_minor: int = instrument.lot_minor
         self.tick_lot_minor: int = instrument.tick_lot_minor
         self.maker_fee_ppm: int = instrument.maker_fee_ppm

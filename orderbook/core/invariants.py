@@ -3,8 +3,9 @@
 Checks I1 (money is conserved), I2 (nothing negative, held = what the open orders need), I6 (no
 crossed or locked book in a continuous phase), I7 (priority: it grows along each queue, and orders
 stand where they say), "levels" (sums, counts, no empty level, sorted prices), "ids" (every id is
-known exactly once), "accounts" (what is remembered of their restrictions), and what only special
-orders have: "stages", "stops", "timers" and "lists".
+known exactly once), "accounts" (what is remembered of their restrictions), "changes" (those of
+levels are noted until they are told, those of balances told with their command), and what only
+special orders have: "stages", "stops", "timers" and "lists".
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def check(engine: Engine) -> None:
     for book in engine.books.values():
         _check_book(book)
     _check_orders(engine)
+    _check_changes(engine)
     check_special(engine.venue)
     _check_client_order_ids(engine)
     _check_accounts(engine)
@@ -153,6 +155,25 @@ def _check_orders(engine: Engine) -> None:
             "ids",
             f"account {account.account_id} has another's order",
         )
+
+
+def _check_changes(engine: Engine) -> None:
+    """A level that wrongly counts as noted would never be told again; a balance that is left over
+    would be told as another command's."""
+    for book in engine.books.values():
+        for side in (book.bids, book.asks):
+            for level in side.levels.values():
+                require(
+                    level.is_changed is (side.changed.get(level.key) is level),
+                    "changes",
+                    f"{book.symbol} {side.side.value}: the change at {level.price_ticks} is lost",
+                )
+    ledger = engine.venue.ledger
+    require(
+        not ledger.touched and not ledger.traders,
+        "changes",
+        "a balance that changed was not told",
+    )
 
 
 def _check_accounts(engine: Engine) -> None:

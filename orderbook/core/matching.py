@@ -168,6 +168,7 @@ class Matcher:
         income.available_minor += received_minor - taker_fees_minor
         traders[account.account_id] = account.balances
         fees = venue.fee_account.balances
+        # As a trader where both of its balances change, and it has them already.
         if taker_fees_minor and maker_fees_minor and received in fees and paid in fees:
             fees[received].available_minor += taker_fees_minor
             fees[paid].available_minor += maker_fees_minor

@@ -140,7 +140,8 @@ class PlainWay:
             price_ticks, lots, client_order_id,
         )  # fmt: skip
         if level is not None and level.last is not None and time_in_force is _GTC:
-            # Others rest at this price, so nobody on the other side would trade at it.
+            # Others rest at this price, so nobody on the other side would trade at it: a book that
+            # is plain trades continuously and is never crossed (I6).
             last = level.last
             order.level = level
             order.preceding = last

@@ -1,12 +1,27 @@
-"""No balance is ever negative: what would make one so raises, and changes nothing."""
+"""No balance is ever negative: what would make one so raises. Each that changed is told once."""
 
 from collections.abc import Callable
 
 import pytest
 
 from orderbook.core.balances import Balance, Ledger
+from orderbook.core.commands import Batch, DefineAsset, Deposit
 from orderbook.core.errors import InvariantBroken
 from orderbook.core.events import BalanceChanged, Event
+from tests.unit.core.venue import (
+    ALICE,
+    BOB,
+    BUY,
+    CAROL,
+    FUNDS_MINOR,
+    LOT_MINOR,
+    SELL,
+    SETUP,
+    TICK_LOT_MINOR,
+    Venue,
+    instrument,
+    limit,
+)
 
 Move = Callable[[Ledger, Balance, Balance], object]
 
@@ -105,3 +120,41 @@ def test_traders_of_two_books_are_told_in_one_order() -> None:
     ledger.traders[2] = {"ETH": Balance(2, "ETH", 1), "USDT": Balance(2, "USDT", 6)}
     ledger.drain_changes(events)
     assert events == [TRADERS_CHANGES[0], BalanceChanged(2, "ETH", 1, 0), *TRADERS_CHANGES[1:]]
+
+
+def test_a_batch_that_trades_in_two_books_tells_each_balance_once_and_in_one_order() -> None:
+    venue = Venue([*SETUP, DefineAsset("ETH", 6), instrument(symbol="ETH-USDT", base="ETH")])
+    venue.do(Deposit(CAROL, "ETH", FUNDS_MINOR, ""))
+    venue.limit(ALICE, SELL, 100, 2)
+    venue.limit(CAROL, SELL, 50, 1, symbol="ETH-USDT")
+    events = venue.do(
+        Batch(BOB, (limit(BOB, BUY, 100, 1), limit(BOB, BUY, 50, 1, symbol="ETH-USDT")))
+    )
+    assert [event for event in events if isinstance(event, BalanceChanged)] == [
+        BalanceChanged(ALICE, "BTC", FUNDS_MINOR - 2 * LOT_MINOR, LOT_MINOR),
+        BalanceChanged(ALICE, "USDT", FUNDS_MINOR + 100 * TICK_LOT_MINOR, 0),
+        BalanceChanged(BOB, "BTC", FUNDS_MINOR + LOT_MINOR, 0),
+        BalanceChanged(BOB, "ETH", LOT_MINOR, 0),
+        BalanceChanged(BOB, "USDT", FUNDS_MINOR - 150 * TICK_LOT_MINOR, 0),
+        BalanceChanged(CAROL, "ETH", FUNDS_MINOR - LOT_MINOR, 0),
+        BalanceChanged(CAROL, "USDT", FUNDS_MINOR + 50 * TICK_LOT_MINOR, 0),
+    ]
+    events = venue.limit(BOB, BUY, 100, 1)
+    assert [(e.account_id, e.asset) for e in events if isinstance(e, BalanceChanged)] == [
+        (ALICE, "BTC"),
+        (ALICE, "USDT"),
+        (BOB, "BTC"),
+        (BOB, "USDT"),
+    ]
+
+
+def test_assets_are_told_by_name_whichever_is_the_base() -> None:
+    venue = Venue([*SETUP, instrument(symbol="USDT-BTC", base="USDT", quote="BTC")])
+    venue.limit(ALICE, SELL, 100, 1, symbol="USDT-BTC")
+    events = venue.limit(BOB, BUY, 100, 1, symbol="USDT-BTC")
+    assert [(e.account_id, e.asset) for e in events if isinstance(e, BalanceChanged)] == [
+        (ALICE, "BTC"),
+        (ALICE, "USDT"),
+        (BOB, "BTC"),
+        (BOB, "USDT"),
+    ]

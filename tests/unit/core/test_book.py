@@ -110,3 +110,34 @@ def test_levels_that_one_order_emptied_are_told_as_gone(venue: Venue, book: Book
     assert changes is not None
     assert changes[2] == [(SELL, price_ticks, 0, 0) for price_ticks in range(101, 101 + swept)]
     assert venue.engine.depth(SYMBOL) == [(SELL, 101 + swept, 1, 1)]
+
+
+def test_a_level_that_comes_and_goes_is_noted_once_however_late_the_drain(
+    venue: Venue, book: Book
+) -> None:
+    """Each round empties more levels than are kept, so that all are forgotten and made anew."""
+    prices, order_id = range(1, MAX_EMPTY_LEVELS + 3), 0
+    for _ in range(3):
+        for price_ticks in prices:
+            order_id += 1
+            venue.limit(ALICE, BUY, price_ticks, 1)
+            venue.cancel(ALICE, order_id)
+    assert len(book.bids.levels) < len(prices)
+    assert len(book.bids.changed) == len(prices)
+    venue.limit(ALICE, BUY, 1, 1)
+    changes = book.drain_changes()
+    assert changes is not None
+    assert changes[2] == [(BUY, price, 0, 0) for price in reversed(prices[1:])] + [(BUY, 1, 1, 1)]
+    venue.limit(ALICE, BUY, 1, 1)
+    assert book.drain_changes() == (changes[1] + 1, changes[1] + 1, [(BUY, 1, 2, 2)])
+
+
+def test_an_emptied_level_that_has_orders_again_is_kept_with_them(venue: Venue, book: Book) -> None:
+    venue.limit(ALICE, BUY, 500, 1)
+    venue.cancel(ALICE, 1)
+    venue.limit(ALICE, BUY, 500, 2)
+    for order_id in range(3, MAX_EMPTY_LEVELS + 3):
+        venue.limit(ALICE, BUY, order_id, 1)
+        venue.cancel(ALICE, order_id)
+    assert list(book.bids.levels) == [500]
+    assert book.depth() == [(BUY, 500, 2, 1)]

@@ -145,6 +145,24 @@ def wrong_cost(engine: Engine) -> None:
     best_bid(engine).lot_notional_minor += 1
 
 
+def forget_a_change(engine: Engine) -> None:
+    best_bid(engine).book_side.changed.clear()
+
+
+def note_a_change_for_good(engine: Engine) -> None:
+    engine.books[SYMBOL].drain_changes()
+    best_bid(engine).is_changed = True
+
+
+def keep_a_balance_back(engine: Engine) -> None:
+    balance = engine.accounts[ALICE].balances["USDT"]
+    engine.venue.ledger.touched[balance.place] = balance
+
+
+def keep_a_trader_back(engine: Engine) -> None:
+    engine.venue.ledger.traders[ALICE] = engine.accounts[ALICE].balances
+
+
 def forget_client_order_id(engine: Engine) -> None:
     del engine.accounts[ALICE].client_order_ids["a"]
 
@@ -178,6 +196,10 @@ BROKEN: list[tuple[str, Damage]] = [
     ("levels", empty_level),
     ("levels", unsorted_prices),
     ("levels", wrong_best),
+    ("changes", forget_a_change),
+    ("changes", note_a_change_for_good),
+    ("changes", keep_a_balance_back),
+    ("changes", keep_a_trader_back),
     ("ids", forget_order),
     ("ids", reuse_order_id),
     ("ids", orders_out_of_age),

@@ -3,7 +3,7 @@
 import pytest
 
 from orderbook.core import matching
-from orderbook.core.commands import PlaceOrder, Withdraw
+from orderbook.core.commands import Deposit, PlaceOrder, Withdraw
 from orderbook.core.events import (
     BalanceChanged,
     Event,
@@ -154,6 +154,14 @@ def test_an_ioc_order_that_meets_nothing_changes_no_balance() -> None:
     assert [type(event) for event in events] == [OrderAccepted, OrderCanceled]
 
 
+def test_an_ioc_order_does_not_join_those_that_rest_at_its_price() -> None:
+    venue = Venue()
+    venue.limit(ALICE, SELL, 100, 2)
+    events = venue.limit(BOB, SELL, 100, 5, IOC)
+    assert [type(event) for event in events] == [OrderAccepted, OrderCanceled]
+    assert venue.engine.depth(SYMBOL) == [(SELL, 100, 2, 1)]
+
+
 def test_a_fok_order_fills_whole_across_levels() -> None:
     venue = Venue()
     venue.limit(ALICE, BUY, 100, 2)
@@ -276,6 +284,56 @@ def test_a_taker_that_sells_pays_its_fee_in_quote() -> None:
     assert isinstance(trade, Trade)
     assert (trade.maker_fee_minor, trade.taker_fee_minor) == (10, 20)
     assert (venue.balance(0, "BTC")[0], venue.balance(0, "USDT")[0]) == (10, 20)
+
+
+@pytest.mark.parametrize("maker_side", [BUY, SELL])
+def test_who_receives_an_asset_for_the_first_time_has_a_balance_of_it_from_then_on(
+    maker_side: Side,
+) -> None:
+    """Maker, taker and the venue have none of what they get; all are told, by account and asset."""
+    buyer, seller = 4, 5
+    maker, taker = (buyer, seller) if maker_side is BUY else (seller, buyer)
+    venue = Venue()
+    venue.do(instrument(maker_fee_ppm=1000, taker_fee_ppm=1000))
+    venue.do(Deposit(buyer, "USDT", 100_000, ""))
+    venue.do(Deposit(seller, "BTC", 100_000, ""))
+    venue.limit(maker, maker_side, 100, 10)
+    events = venue.limit(taker, SELL if maker_side is BUY else BUY, 100, 10)
+    assert [event for event in events if isinstance(event, BalanceChanged)] == [
+        BalanceChanged(0, "BTC", 10, 0),
+        BalanceChanged(0, "USDT", 10, 0),
+        BalanceChanged(buyer, "BTC", 9_990, 0),
+        BalanceChanged(buyer, "USDT", 90_000, 0),
+        BalanceChanged(seller, "BTC", 90_000, 0),
+        BalanceChanged(seller, "USDT", 9_990, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("maker_fee_ppm", "taker_fee_ppm", "told"),
+    [
+        (1000, 0, [("USDT", 20)]),
+        (0, 1000, [("BTC", 20)]),
+        (1000, 2000, [("BTC", 30), ("USDT", 20)]),
+        (0, 0, []),
+    ],
+)
+def test_of_the_venues_balances_those_are_told_in_which_it_gets_a_fee(
+    maker_fee_ppm: int, taker_fee_ppm: int, told: list[tuple[str, int]]
+) -> None:
+    """Although it has both assets already."""
+    venue = Venue()
+    venue.do(instrument(maker_fee_ppm=1000, taker_fee_ppm=1000))
+    venue.limit(ALICE, SELL, 100, 10)
+    venue.limit(BOB, BUY, 100, 10)
+    venue.do(instrument(maker_fee_ppm=maker_fee_ppm, taker_fee_ppm=taker_fee_ppm))
+    venue.limit(ALICE, SELL, 100, 10)
+    events = venue.limit(BOB, BUY, 100, 10)
+    assert [
+        (event.asset, event.available_minor)
+        for event in events
+        if isinstance(event, BalanceChanged) and event.account_id == 0
+    ] == told
 
 
 def test_an_account_that_trades_with_itself_keeps_its_money_less_fees() -> None:

@@ -179,6 +179,7 @@ CASES = [
     Case(R.INVALID_PRICE, limit(BOB, BUY, 0, 1)),
     Case(R.INVALID_PRICE, limit(BOB, SELL, -1, 1)),
     Case(R.INVALID_PRICE, limit(BOB, BUY, MAX_PRICE_TICKS + 1, 1)),
+    Case(R.INVALID_PRICE, limit(BOB, SELL, MAX_PRICE_TICKS + 1, 1)),  # which it could pay for
     Case(R.INVALID_PRICE, market(BOB, BUY, 1, GTC, price_ticks=-5), (ASK,)),
     Case(R.INVALID_PRICE, market(BOB, BUY, 1, price_ticks=MAX_PRICE_TICKS + 1), (ASK,)),
     Case(R.INVALID_ORDER, order(BOB, BUY, STOP_MARKET, 0, 1)),
