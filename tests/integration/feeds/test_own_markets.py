@@ -193,7 +193,7 @@ async def test_wrong_requests_for_a_recording_are_told_in_a_line(tmp_path: Path)
     path = tmp_path / "market.dbn"
     for arguments, message in (
         (("NO-SUCH", str(path)), "no instrument NO-SUCH"),
-        ((SYMBOL, str(path), "--day", "yesterday"), "Invalid isoformat"),
+        ((SYMBOL, str(path), "--day", "yesterday"), "'yesterday' is no day such as "),
         ((SYMBOL, str(path), "--from", "2030-01-02", "--to", "2030-01-01"), "later than"),
         ((SYMBOL, str(path), "--day", "2030-01-02", "--to", "2030-01-01"), "--day goes without"),
     ):
