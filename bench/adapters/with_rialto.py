@@ -15,19 +15,20 @@ def build() -> str:
 
 
 def prepare(operations: list[tuple[Any, ...]]) -> tuple[Any, list[Any]]:
-    return funded_engine(), [command_of(Operation(*operation)) for operation in operations]
+    commands = (command_of(Operation(*operation)) for operation in operations)
+    return funded_engine(), [(command, time_ns) for time_ns, command in enumerate(commands)]
 
 
 def run(prepared: tuple[Any, list[Any]]) -> None:
-    engine, commands = prepared
+    engine, steps = prepared
     apply = engine.apply
-    for time_ns, command in enumerate(commands):
+    for command, time_ns in steps:
         apply(command, time_ns)
 
 
 def fills(prepared: tuple[Any, list[Any]]) -> Iterator[tuple[int, int]]:
-    engine, commands = prepared
-    for time_ns, command in enumerate(commands):
+    engine, steps = prepared
+    for command, time_ns in steps:
         for event in engine.apply(command, time_ns):
             if isinstance(event, Trade):
                 yield event.price_ticks, event.quantity_lots

@@ -93,10 +93,12 @@ class PlainWay:
         except KeyError:
             return self._place_generally(command)
         level = own.levels.get(price_ticks)
-        if level is not None:
+        if level is not None:  # then its price is one that orders may have
             per_lot_minor = level.lot_notional_minor
-        else:
+        elif 0 < price_ticks <= MAX_PRICE_TICKS:
             per_lot_minor = price_ticks * book.tick_lot_minor
+        else:
+            return self._place_generally(command)
         needed_minor = notional_minor = lots * per_lot_minor
         if side is not _BUY:
             per_lot_minor = book.lot_minor
@@ -111,8 +113,6 @@ class PlainWay:
             or (time_in_force is not _GTC and time_in_force is not _IOC)
             or lots <= 0
             or lots > book.max_quantity_lots
-            or price_ticks <= 0
-            or price_ticks > MAX_PRICE_TICKS
             or available_minor < 0
             or notional_minor < book.min_notional_minor
             or notional_minor > book.max_notional_minor
