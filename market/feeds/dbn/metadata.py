@@ -119,18 +119,19 @@ def encode_metadata(
     ValueError for a name that does not fit its field.
     """
     width = _SYMBOL_BYTES_V1 if version == 1 else _SYMBOL_BYTES
-    names = list(dict.fromkeys(symbols.values()))
+    ids_by_name: dict[str, list[int]] = {}
+    for instrument_id, name in symbols.items():
+        ids_by_name.setdefault(name, []).append(instrument_id)
     fixed: tuple[int, ...] = (MBO_SCHEMA, start_ns, NO_TIME if end_ns is None else end_ns, 0)
     fixed += (NO_TIME,) if version == 1 else ()
     fixed += (RAW_SYMBOL, INSTRUMENT_ID, 0)
     fixed += () if version == 1 else (width,)
     body = _padded(dataset, _DATASET_BYTES) + struct.pack(_FIXED[version], *fixed)
     body = body.ljust(_FIXED_BYTES, b"\0") + _u32(0)
-    body += _u32(len(names)) + b"".join(_padded(name, width) for name in names) + _u32(0, 0)
-    body += _u32(len(names)) + b"".join(
-        _padded(name, width)
-        + _intervals([key for key in symbols if symbols[key] == name], dates, width)
-        for name in names
+    count = _u32(len(ids_by_name))
+    body += count + b"".join(_padded(name, width) for name in ids_by_name) + _u32(0, 0)
+    body += count + b"".join(
+        _padded(name, width) + _intervals(ids, dates, width) for name, ids in ids_by_name.items()
     )
     if version == 3:
         body += bytes(-len(body) % 8)
