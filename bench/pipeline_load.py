@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import django
@@ -120,8 +121,9 @@ class Load:
             family = [process, *process.children(recursive=True)]
             spent[name] = 0.0
             for member in family:
-                times = member.cpu_times()
-                spent[name] += times.user + times.system
+                with suppress(psutil.NoSuchProcess):  # the fork of a snapshot ended meanwhile
+                    times = member.cpu_times()
+                    spent[name] += times.user + times.system
         return spent
 
     async def finish(self) -> None:
