@@ -1,10 +1,6 @@
 """The database goes away and comes back: nothing is lost, and nobody has to be started again."""
 
-import os
 import sqlite3
-import subprocess
-import sys
-import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,9 +12,9 @@ from django.db import connections
 
 from tests.integration.feeds.test_storage_process import (
     DEADLINE_S,
-    ROOT,
     is_running,
     offer,
+    start_parent,
     stored,
     stored_count,
     storing,
@@ -89,17 +85,7 @@ def test_records_of_new_books_wait_for_the_database() -> None:
     assert stored(feed).tobytes() == joined(parts).tobytes()
 
 
-PARENT = """
-    import sys, django
-    django.setup()
-    from django.conf import settings
-    from django.db import connections
-    connections[settings.FEEDS_DATABASE].settings_dict["NAME"] = {database!r}
-    from market.feeds.storage.writer import FeedStore
-    from tests.integration.feeds.test_storage_process import PLAN
-    from tests.unit.feeds.storage.flow import Flow
-    store = FeedStore({feed!r}, plan=PLAN)
-    assert store.wait_until_ready({deadline})
+STORES_WHEN_TOLD = """
     print(store.pid, flush=True)
     sys.stdin.readline()
     for place in range(40):
@@ -111,24 +97,15 @@ PARENT = """
 
 def test_what_a_killed_feed_leaves_is_stored_when_the_database_is_back() -> None:
     feed = new_feed()
-    database = str(connections[settings.FEEDS_DATABASE].settings_dict["NAME"])
-    source = textwrap.dedent(PARENT).format(database=database, feed=feed.pk, deadline=DEADLINE_S)
-    parent = subprocess.Popen(
-        [sys.executable, "-c", source],
-        cwd=ROOT,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.test"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    parent = start_parent(feed, STORES_WHEN_TOLD)
     assert parent.stdin is not None
     assert parent.stdout is not None
     try:
         child = int(parent.stdout.readline())
         with database_away():
-            parent.stdin.write("go on\n")
+            parent.stdin.write(b"go on\n")
             parent.stdin.flush()
-            assert parent.stdout.readline() == "offered\n"
+            assert parent.stdout.readline() == b"offered\n"
             parent.kill()
             parent.wait()
             time.sleep(AWAY_S)

@@ -245,16 +245,33 @@ def test_the_next_store_goes_on_after_the_last() -> None:
 
 
 PARENT = """
-    import os, sys, django
-    django.setup()
-    from django.conf import settings
-    from django.db import connections
-    connections[settings.FEEDS_DATABASE].settings_dict["NAME"] = {database!r}
-    from market.feeds.storage.writer import FeedStore
-    from tests.integration.feeds.test_storage_process import PLAN
-    from tests.unit.feeds.storage.flow import Flow
-    store = FeedStore({feed!r}, plan=PLAN)
-    assert store.wait_until_ready({deadline})
+import os, signal, sys, django
+django.setup()
+from django.conf import settings
+from django.db import connections
+connections[settings.FEEDS_DATABASE].settings_dict["NAME"] = {database!r}
+from market.feeds.storage.writer import FeedStore
+from tests.integration.feeds.test_storage_process import PLAN
+from tests.unit.feeds.storage.flow import Flow
+store = FeedStore({feed!r}, plan=PLAN)
+assert store.wait_until_ready({deadline})
+"""
+
+
+def start_parent(feed: Feed, then: str) -> subprocess.Popen[bytes]:
+    """A process that stores the feed in this test's database, as ``store``, and does this."""
+    database = str(connections[settings.FEEDS_DATABASE].settings_dict["NAME"])
+    source = PARENT.format(database=database, feed=feed.pk, deadline=DEADLINE_S)
+    return subprocess.Popen(
+        [sys.executable, "-c", source + textwrap.dedent(then)],
+        cwd=ROOT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.test"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+
+STORES_FORTY_PARTS = """
     for place in range(40):
         store.offer(Flow(place).take(300), 300 * place)
     print(store.pid, flush=True)
@@ -264,15 +281,7 @@ PARENT = """
 
 def test_a_killed_parent_takes_its_storing_process_along() -> None:
     feed = new_feed()
-    database = str(connections[settings.FEEDS_DATABASE].settings_dict["NAME"])
-    source = textwrap.dedent(PARENT).format(database=database, feed=feed.pk, deadline=DEADLINE_S)
-    parent = subprocess.Popen(
-        [sys.executable, "-c", source],
-        cwd=ROOT,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.test"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
+    parent = start_parent(feed, STORES_FORTY_PARTS)
     try:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())

@@ -2,22 +2,17 @@
 
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 
 import pytest
-from django.conf import settings
-from django.db import connections
 
 from market.feeds.models import StorageRun
 from market.feeds.storage import reading
 from tests.integration.feeds.test_storage_process import (
     DEADLINE_S,
-    ROOT,
     is_running,
     offer,
+    start_parent,
     stored,
     storing,
     until,
@@ -28,17 +23,7 @@ pytestmark = [
     pytest.mark.django_db(databases=["feeds"], transaction=True),
     pytest.mark.slow,
 ]
-PARENT = """
-    import os, signal, sys, django
-    django.setup()
-    from django.conf import settings
-    from django.db import connections
-    connections[settings.FEEDS_DATABASE].settings_dict["NAME"] = {database!r}
-    from market.feeds.storage.writer import FeedStore
-    from tests.integration.feeds.test_storage_process import PLAN
-    from tests.unit.feeds.storage.flow import Flow
-    store = FeedStore({feed!r}, plan=PLAN)
-    assert store.wait_until_ready({deadline})
+LEAVES_WHAT_IS_NOT_STORED = """
     os.kill(store.pid, signal.SIGSTOP)
     records = Flow(1).take(3_000)
     store.offer(records[:1_000], 0)
@@ -51,15 +36,7 @@ PARENT = """
 
 def test_both_are_stored_whole_one_after_the_other() -> None:
     feed = new_feed()
-    database = str(connections[settings.FEEDS_DATABASE].settings_dict["NAME"])
-    source = textwrap.dedent(PARENT).format(database=database, feed=feed.pk, deadline=DEADLINE_S)
-    parent = subprocess.Popen(
-        [sys.executable, "-c", source],
-        cwd=ROOT,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.test"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
+    parent = start_parent(feed, LEAVES_WHAT_IS_NOT_STORED)
     try:
         assert parent.stdout is not None
         orphan = int(parent.stdout.readline())
